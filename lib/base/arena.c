@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/arena.h"
+#include "base/check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FIRST_BLOCK 1024
+#define LARGEST_BLOCK 65536
+#define ALIGNMENT _Alignof(max_align_t)
+
+struct block {
+	struct block *next; /* older */
+	size_t size;
+	size_t used;
+	_Alignas(max_align_t) char data[];
+};
+
+struct arena {
+	struct block *top;
+	size_t used;
+};
+
+static struct block *block_create(size_t size, struct block *next)
+{
+	struct block *b = malloc(sizeof(*b) + size);
+
+	if (b == NULL)
+		out_of_memory();
+	b->next = next;
+	b->size = size;
+	b->used = 0;
+	return b;
+}
+
+struct arena *arena_create(void)
+{
+	struct arena *arena = malloc(sizeof(*arena));
+
+	if (arena == NULL)
+		out_of_memory();
+	arena->top = NULL;
+	arena->used = 0;
+	return arena;
+}
+
+void arena_destroy(struct arena **arena)
+{
+	struct block *b, *next;
+
+	if (*arena == NULL)
+		return;
+	for (b = (*arena)->top; b != NULL; b = next) {
+		next = b->next;
+		free(b);
+	}
+	free(*arena);
+	*arena = NULL;
+}
+
+void arena_reset(struct arena *arena)
+{
+	struct block *b = arena->top, *next;
+
+	arena->used = 0;
+	if (b == NULL)
+		return;
+	while ((next = b->next) != NULL) {
+		free(b);
+		b = next;
+	}
+	b->used = 0;
+	arena->top = b;
+}
+
+size_t arena_used(const struct arena *arena)
+{
+	return arena->used;
+}
+
+/* next_block_size - double the last one up to LARGEST_BLOCK, and always room for n. */
+static size_t next_block_size(const struct arena *arena, size_t n)
+{
+	size_t size = FIRST_BLOCK;
+
+	if (arena->top != NULL)
+		size = arena->top->size < LARGEST_BLOCK / 2 ? arena->top->size * 2 : LARGEST_BLOCK;
+	return size < n ? n : size;
+}
+
+void *arena_alloc(struct arena *arena, size_t n)
+{
+	struct block *b = arena->top;
+	size_t rounded;
+	void *p;
+
+	if (n > SIZE_MAX - sizeof(struct block) - ALIGNMENT)
+		out_of_memory();
+	rounded = (n + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+	if (b == NULL || b->size - b->used < rounded) {
+		b = block_create(next_block_size(arena, rounded), b);
+		arena->top = b;
+	}
+	p = b->data + b->used;
+	b->used += rounded;
+	arena->used += rounded;
+	memset(p, 0, n);
+	return p;
+}
+
+void *arena_array(struct arena *arena, size_t count, size_t size)
+{
+	size_t n;
+
+	if (__builtin_mul_overflow(count, size, &n))
+		out_of_memory();
+	return arena_alloc(arena, n);
+}
+
+struct slice arena_dup(struct arena *arena, struct slice s)
+{
+	char *p = arena_alloc(arena, s.n + 1);
+
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	return slice(p, s.n);
+}
+
+char *arena_str(struct arena *arena, struct slice s)
+{
+	char *p;
+
+	if (slice_find(s, '\0') >= 0)
+		return NULL;
+	p = arena_alloc(arena, s.n + 1);
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	return p;
+}
+
+struct slice arena_printf(struct arena *arena, const char *format, ...)
+{
+	va_list ap;
+	int n;
+	char *p;
+
+	va_start(ap, format);
+	n = vsnprintf(NULL, 0, format, ap);
+	va_end(ap);
+	CHECK(n >= 0);
+	p = arena_alloc(arena, (size_t)n + 1);
+	va_start(ap, format);
+	vsnprintf(p, (size_t)n + 1, format, ap);
+	va_end(ap);
+	return slice(p, (size_t)n);
+}
+
+struct slice arena_lower(struct arena *arena, struct slice s)
+{
+	char *p = arena_alloc(arena, s.n + 1);
+
+	for (size_t i = 0; i < s.n; i++)
+		p[i] = ascii_lower(s.p[i]);
+	return slice(p, s.n);
+}
