@@ -5,6 +5,7 @@ lib_libbase_a_SOURCES = \
 	lib/base/check.c lib/base/check.h \
 	lib/base/crc32c.c lib/base/crc32c.h \
 	lib/base/heap.c lib/base/heap.h \
+	lib/base/ip.c lib/base/ip.h \
 	lib/base/list.h \
 	lib/base/map.c lib/base/map.h \
 	lib/base/result.h \

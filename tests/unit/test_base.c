@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/crc32c.h"
 #include "base/heap.h"
+#include "base/ip.h"
 #include "base/list.h"
 #include "base/map.h"
 
@@ -163,10 +164,48 @@ static void lists_link_and_unlink(void **state)
 	assert_null(list_pop_front(&head));
 }
 
+static void networks_contain_addresses(void **state)
+{
+	static const struct {
+		const char *net, *ip;
+		enum ip_net_error error;
+		bool inside;
+	} cases[] = {
+	    {"127.0.0.0/8", "127.1.2.3", IP_NET_OK, true},
+	    {"127.0.0.0/8", "128.0.0.1", IP_NET_OK, false},
+	    {"127.0.0.0/8", "::ffff:127.0.0.1", IP_NET_OK, true},
+	    {"[::1]/128", "::1", IP_NET_OK, true},
+	    {"[2001:db8::]/33", "2001:db8:8000::1", IP_NET_OK, false},
+	    {"2001:db8::/33", "2001:db8:7fff::1", IP_NET_OK, true},
+	    {"0.0.0.0/0", "203.0.113.9", IP_NET_OK, true},
+	    {"0.0.0.0/0", "2001:db8::1", IP_NET_OK, false},
+	    {"192.0.2.7", "192.0.2.7", IP_NET_OK, true},
+	    {"10.0.0.1/8", "10.0.0.1", IP_NET_HOST_BITS, true},
+	    {"10.0.0.0/33", "10.0.0.1", IP_NET_BAD_PREFIX, false},
+	    {"10.0.0.0/", "10.0.0.1", IP_NET_BAD_PREFIX, false},
+	    {"10.0.0/8", "10.0.0.1", IP_NET_BAD_ADDRESS, false},
+	    {"[::1/128", "::1", IP_NET_BAD_ADDRESS, false},
+	};
+	char text[IP_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ip_net net;
+		struct ip_addr ip;
+
+		assert_true(ip_parse(slice_str(cases[i].ip), &ip));
+		assert_int_equal(ip_net_parse(slice_str(cases[i].net), &net), cases[i].error);
+		if (cases[i].error == IP_NET_OK)
+			assert_int_equal(ip_net_contains(&net, &ip), cases[i].inside);
+	}
+	assert_slice(ip_format(&(struct ip_addr){.bits = 32, .bytes = {192, 0, 2, 1}}, text), "192.0.2.1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(slices_compare_and_cut),
+	    cmocka_unit_test(networks_contain_addresses),
 	    cmocka_unit_test(arenas_give_zeroed_memory_and_are_reused),
 	    cmocka_unit_test(buffers_stop_at_their_limit),
 	    cmocka_unit_test(maps_survive_removal_while_walking),
