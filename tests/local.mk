@@ -1,1 +1,1 @@
-# Filled with the folder.
+EXTRA_DIST += tests/system/harness.py tests/system/conftest.py
