@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * config/parameter - the declared parameters (schema/parameters/) as a table, and how their values
+ * are read.
+ */
+#ifndef CONFIG_PARAMETER_H
+#define CONFIG_PARAMETER_H
+
+#include "base/arena.h"
+
+enum parameter_type {
+	PARAM_BOOL,	    /* yes, no: bool */
+	PARAM_INT,	    /* int */
+	PARAM_SIZE,	    /* bytes, digits only: uint64_t */
+	PARAM_TIME,	    /* 10, 30s, 1h30m; s m h d w: int64_t microseconds */
+	PARAM_STRING,	    /* the others: struct slice, expanded */
+	PARAM_LIST,	    /* words, separated by white space or commas */
+	PARAM_TABLES,	    /* list of type:name */
+	PARAM_RESTRICTIONS, /* list of restrictions with their arguments */
+	PARAM_PATH,
+	PARAM_ENUM, /* one of a set of words */
+	PARAM_RAW   /* not expanded: `$` is for the program that reads it */
+};
+
+/* Where a default comes from. */
+enum parameter_origin {
+	ORIGIN_TEXT,   /* the declared text */
+	ORIGIN_HOST,   /* asked from the machine: hostname, domain, networks */
+	ORIGIN_RUNTIME /* set by the program: process_name, process_id */
+};
+
+struct parameter {
+	const char *name;
+	enum parameter_type type;
+	enum parameter_origin origin;
+	bool template;	       /* the name is transport_X and stands for NAME_X of every transport */
+	bool read;             /* false: known for compatibility, no program reads it */
+	char unit;	       /* of a time without one: s m h d w */
+	const char *initial;   /* default, unexpanded */
+	int64_t min;           /* of INT, SIZE (plain), TIME (microseconds) */
+	int64_t max;
+	const char *values;    /* of ENUM: words separated by spaces; "" : any */
+	size_t offset;         /* of the member in struct settings */
+	const char *since;     /* first Postfix version that has it; "" unknown */
+	const char *readers;   /* programs that read it */
+};
+
+/* In strcmp order of names. */
+extern const struct parameter parameters[];
+extern const size_t parameter_count;
+
+/* parameter_find - NULL when no parameter has this name. Templates are found by "transport_X" only. */
+const struct parameter *parameter_find(struct slice name);
+/*
+ * parameter_find_template - the template that NAME_X is made from, e.g. for
+ * relay_destination_concurrency_limit; *transport becomes "relay". NULL when there is none.
+ */
+const struct parameter *parameter_find_template(struct slice name, struct slice *transport);
+
+/*
+ * Values, as text without white space around it, to what the members hold. NULL, or what is wrong
+ * and what is allowed, in the arena ("bad boolean value \"true\": yes or no is allowed").
+ */
+const char *parameter_bool(struct slice text, struct arena *arena, bool *out);
+const char *parameter_int(const struct parameter *p, struct slice text, struct arena *arena,
+			  int *out);
+const char *parameter_size(const struct parameter *p, struct slice text, struct arena *arena,
+			   uint64_t *out);
+/* parameter_time - several parts add up ("1m30s"); a bare number has the unit `unit`. */
+const char *parameter_time(const struct parameter *p, struct slice text, struct arena *arena,
+			   int64_t *out);
+/* parameter_store - read `text` as the parameter's type and put it into the member at *where. */
+const char *parameter_store(const struct parameter *p, struct slice text, struct arena *arena,
+			    void *where);
+
+#endif

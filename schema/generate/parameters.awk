@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: ISC
+# parameters.awk - turn schema/parameters/*.param (format: schema/parameters/README) into what
+# programs and people read. POSIX awk.
+#
+# awk -v out=struct|table|man -f parameters.awk FILE...
+#   struct  gen/config/settings_gen.h: one typed member for each parameter
+#   table   gen/config/parameters_gen.c: what the parser and postconf know
+#   man     the parameter part of postconf(5); @NAME@ in defaults comes from the environment
+
+function fail(text)
+{
+	printf("%s:%d: %s\n", FILENAME, FNR, text) > "/dev/stderr"
+	failed = 1
+	exit 1
+}
+
+function known(name)
+{
+	return (name in kind)
+}
+
+BEGIN {
+	n = 0
+	split("bool int size time string list tables restrictions path enum raw", t, " ")
+	for (i in t)
+		types[t[i]] = 1
+	split("type default origin unit min max values since readers like text", t, " ")
+	for (i in t)
+		keys[t[i]] = 1
+	member["bool"] = "bool"
+	member["int"] = "int"
+	member["size"] = "uint64_t"
+	member["time"] = "int64_t"
+	seconds["s"] = 1
+	seconds["m"] = 60
+	seconds["h"] = 3600
+	seconds["d"] = 86400
+	seconds["w"] = 604800
+}
+
+/^#/ || /^[ \t]*$/ { next }
+
+/^(parameter|template) / {
+	if (NF != 2)
+		fail("want: parameter NAME")
+	name = $2
+	if (known(name))
+		fail(name " is declared twice, first in " place[name])
+	if ($1 == "template" && name !~ /^transport_/)
+		fail("a template's name begins with transport_")
+	kind[name] = $1
+	place[name] = FILENAME ":" FNR
+	order[++n] = name
+	next
+}
+
+/^[ \t]/ {
+	key = $1
+	if (!(key in keys))
+		fail("unknown key " key)
+	value = $0
+	sub(/^[ \t]+[a-z]+[ \t]?/, "", value)
+	sub(/[ \t]+$/, "", value)
+	if (key == "text" && (name, key) in field)
+		value = field[name, key] (value == "" ? "\n" : "\n" value)
+	else if ((name, key) in field)
+		fail(name " has " key " twice")
+	field[name, key] = value
+	next
+}
+
+{ fail("neither a declaration nor an indented line") }
+
+# get - a field, or that of the parameter it is like.
+function get(name, key,    other)
+{
+	if ((name, key) in field)
+		return field[name, key]
+	other = field[name, "like"]
+	if (other != "" && (key == "type" || key == "unit" || key == "min" || key == "max" ||
+	    key == "values" || key == "text"))
+		return field[other, key]
+	return ""
+}
+
+function complain(name, text)
+{
+	printf("%s: %s: %s\n", place[name], name, text) > "/dev/stderr"
+	failed = 1
+}
+
+function check(name,    like, type)
+{
+	like = field[name, "like"]
+	if (like != "" && !known(like))
+		complain(name, "is like " like ", which is not declared")
+	type = get(name, "type")
+	if (!(type in types))
+		complain(name, "its type \"" type "\" is none of bool int size time string list " \
+		    "tables restrictions path enum raw")
+	if (type == "enum" && get(name, "values") == "")
+		complain(name, "an enum needs values")
+	if (!((name, "default") in field) && !((name, "origin") in field))
+		complain(name, "has neither default nor origin")
+	if (get(name, "text") == "")
+		complain(name, "has no text")
+}
+
+# sort - names in byte order, in place (a shell sort: a thousand of them at most).
+function sort(    gap, i, j, x)
+{
+	for (gap = int(n / 2); gap > 0; gap = int(gap / 2))
+		for (i = gap + 1; i <= n; i++) {
+			x = order[i]
+			for (j = i; j > gap && order[j - gap] > x; j -= gap)
+				order[j] = order[j - gap]
+			order[j] = x
+		}
+}
+
+function c_member(name)
+{
+	return (name ~ /^[0-9]/ ? "n" : "") name
+}
+
+# c_string - a C string literal; @MACRO@ becomes that macro, pasted in.
+function c_string(text,    i, c, result, macro)
+{
+	result = "\""
+	for (i = 1; i <= length(text); i++) {
+		c = substr(text, i, 1)
+		if (c == "@" && match(substr(text, i), /^@[A-Z_]+@/)) {
+			macro = substr(text, i + 1, RLENGTH - 2)
+			result = result "\" " macro " \""
+			i += RLENGTH - 1
+		} else if (c == "\"" || c == "\\" || c == "?") {
+			result = result "\\" c
+		} else {
+			result = result c
+		}
+	}
+	return result "\""
+}
+
+function bound(name, key, missing,    text, unit)
+{
+	text = get(name, key)
+	if (text == "")
+		return missing
+	if (get(name, "type") != "time")
+		return "INT64_C(" text ")"
+	unit = substr(text, length(text))
+	if (unit in seconds)
+		text = substr(text, 1, length(text) - 1)
+	else
+		unit = "s"
+	return sprintf("INT64_C(%s) * %d * 1000000", text, seconds[unit])
+}
+
+function write_struct(    i, name, type)
+{
+	print "/* Generated from schema/parameters/ by schema/generate/parameters.awk. */"
+	print "#ifndef CONFIG_SETTINGS_GEN_H"
+	print "#define CONFIG_SETTINGS_GEN_H\n"
+	print "#include \"base/slice.h\"\n"
+	print "struct config;\n"
+	print "struct settings {"
+	print "\tstruct config *config; /* the text behind it; settings.c only */"
+	for (i = 1; i <= n; i++) {
+		name = order[i]
+		if (kind[name] == "template")
+			continue
+		type = get(name, "type")
+		printf("\t%s %s;\n", type in member ? member[type] : "struct slice", c_member(name))
+	}
+	print "};\n\n#endif"
+}
+
+function write_table(    i, name, type, unit, origin)
+{
+	print "/* Generated from schema/parameters/ by schema/generate/parameters.awk. */"
+	print "#include \"config.h\"\n"
+	print "#include \"config/parameter.h\""
+	print "#include \"config/settings_gen.h\"\n"
+	print "const struct parameter parameters[] = {"
+	for (i = 1; i <= n; i++) {
+		name = order[i]
+		type = get(name, "type")
+		unit = get(name, "unit")
+		origin = get(name, "origin")
+		printf("\t{.name = \"%s\", .type = PARAM_%s, .origin = ORIGIN_%s,\n", name,
+		    toupper(type), origin == "" ? "TEXT" : toupper(origin))
+		printf("\t .template = %s, .read = %s, .unit = '%s',\n",
+		    kind[name] == "template" ? "true" : "false",
+		    get(name, "readers") == "" ? "false" : "true", unit == "" ? "s" : unit)
+		printf("\t .initial = %s,\n", c_string(get(name, "default")))
+		printf("\t .min = %s, .max = %s,\n",
+		    bound(name, "min", type == "bool" ? "0" : "INT64_C(0)"),
+		    bound(name, "max", type == "int" ? "INT32_MAX" : "INT64_MAX"))
+		printf("\t .values = %s, .since = \"%s\", .readers = \"%s\",\n",
+		    c_string(get(name, "values")), get(name, "since"), get(name, "readers"))
+		if (kind[name] == "template")
+			print "\t .offset = 0},"
+		else
+			printf("\t .offset = offsetof(struct settings, %s)},\n", c_member(name))
+	}
+	print "};\n"
+	print "const size_t parameter_count = sizeof(parameters) / sizeof(parameters[0]);"
+}
+
+function roff(text)
+{
+	gsub(/\\/, "\\e", text)
+	gsub(/-/, "\\-", text)
+	if (text ~ /^[.']/)
+		text = "\\&" text
+	return text
+}
+
+function man_default(name,    text, macro)
+{
+	if (get(name, "origin") == "host")
+		return "(from the machine)"
+	if (get(name, "origin") == "runtime")
+		return "(set by the program)"
+	text = get(name, "default")
+	while (match(text, /@[A-Z_]+@/)) {
+		macro = substr(text, RSTART + 1, RLENGTH - 2)
+		text = substr(text, 1, RSTART - 1) ENVIRON[macro] substr(text, RSTART + RLENGTH)
+	}
+	return text == "" ? "(empty)" : text
+}
+
+function man_facts(name,    type, facts, unit)
+{
+	type = get(name, "type")
+	unit = get(name, "unit")
+	facts = "Type: " type
+	if (type == "time")
+		facts = facts " (unit when none is given: " (unit == "" ? "s" : unit) ")"
+	if (get(name, "values") != "")
+		facts = facts "; allowed: " get(name, "values")
+	if (get(name, "min") != "")
+		facts = facts "; at least " get(name, "min")
+	if (get(name, "max") != "")
+		facts = facts "; at most " get(name, "max")
+	if (get(name, "since") != "")
+		facts = facts "; in Postfix since " get(name, "since")
+	facts = facts "."
+	if (get(name, "readers") != "")
+		facts = facts " Read by: " get(name, "readers") "."
+	else
+		facts = facts " Accepted; no program of this release reads it."
+	return facts
+}
+
+function write_man(    i, j, name, lines, count)
+{
+	for (i = 1; i <= n; i++) {
+		name = order[i]
+		print ".TP"
+		printf(".B %s (default: %s)\n", roff(name), roff(man_default(name)))
+		count = split(get(name, "text"), lines, "\n")
+		for (j = 1; j <= count; j++)
+			print lines[j] == "" ? ".sp" : roff(lines[j])
+		print ".br"
+		print roff(man_facts(name))
+	}
+}
+
+END {
+	if (failed)
+		exit 1
+	for (i = 1; i <= n; i++)
+		check(order[i])
+	if (failed)
+		exit 1
+	sort()
+	if (out == "struct")
+		write_struct()
+	else if (out == "table")
+		write_table()
+	else
+		write_man()
+}
