@@ -87,13 +87,16 @@ def test_no_250_before_its_sync(instance, mailbox, tmp_path, size):
     assert len(set(ids)) == 20
     for queue_id in ids:
         written = synced = replied = None
+        began = {}
         for index, pid, name, arguments, result in completed(lines):
             if queue_id in arguments and name in ("pwritev", "pwrite64", "write", "writev") and \
                     f"queued as {queue_id}" not in arguments and result is not None and result > 200:
                 fd = arguments.split(",")[0]
                 written, written_fd, synced = index, fd, None
+            elif name in ("fdatasync", "fsync") and result is None:
+                began[pid] = index
             elif name in ("fdatasync", "fsync") and result == 0 and written is not None and synced is None \
-                    and arguments.strip() == written_fd and index > written:
+                    and arguments.strip() == written_fd and began[pid] > written:
                 synced = index
             elif f"queued as {queue_id}" in arguments and name in ("sendto", "sendmsg", "write", "writev") \
                     and result is None and replied is None:
