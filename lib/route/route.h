@@ -5,14 +5,13 @@
  *
  * A route opens all tables that it needs when it is created and never opens anything later; tables
  * that cannot be used make RES_TEMP of the answers that need them. It belongs to one thread.
- * Addresses are in external form (quoted where they must be), without <>; the empty slice is the
- * null address.
+ * Addresses are in internal form (address/address.h), without <>; the empty slice is the null address.
  */
 #ifndef ROUTE_ROUTE_H
 #define ROUTE_ROUTE_H
 
 #include "base/result.h"
-#include "table/address_find.h"
+#include "route/address_find.h"
 #include "table/match_list.h"
 #include "table/table.h"
 
@@ -45,7 +44,7 @@ void route_rewrite(const struct route *route, struct slice address, enum route_c
 #define ROUTE_VIRTUAL_MAILBOX 4u /* virtual_mailbox_domains */
 #define ROUTE_RELAY 8u           /* relay_domains */
 #define ROUTE_DEFAULT 16u        /* anywhere else */
-#define ROUTE_CLASSES (ROUTE_LOCAL | ROUTE_VIRTUAL_ALIAS | ROUTE_VIRTUAL_MAILBOX | ROUTE_RELAY | ROUTE_DEFAULT)
+#define ROUTE_CLASSES 31u
 /* Besides: */
 #define ROUTE_ROUTED 32u  /* user@there@here or user%there: sender-given routing; not to be relayed */
 #define ROUTE_INVALID 64u /* the address is malformed; transport is error, nexthop the reason */
@@ -53,7 +52,7 @@ void route_rewrite(const struct route *route, struct slice address, enum route_c
 struct route_target {
 	struct slice transport; /* name of a service in master.cf */
 	struct slice nexthop;   /* what the transport gets as destination; lower case */
-	struct slice recipient; /* the address as resolved (our own routing removed), external form */
+	struct slice recipient; /* the address as resolved (our own routing removed) */
 	struct slice domain;    /* its domain, lower case; empty for a bare name */
 	unsigned flags;
 };

@@ -64,6 +64,7 @@ bool table_set_changed(struct table_set *set);
 #define TABLE_FOLD_ALL 4u /* lower-case keys for pattern tables too */
 #define TABLE_KEEP_NUL 8u /* lmdb: look only for keys that end in NUL (postmap -N) */
 #define TABLE_NO_NUL 16u  /* lmdb: look only for keys that do not (postmap -n) */
+#define TABLE_DUP_WARN 32u /* texthash: the first of two equal keys counts; else they spoil the table */
 
 /* table_open - never NULL; owned by the set. */
 struct table *table_open(struct table_set *set, struct slice spec, unsigned flags);

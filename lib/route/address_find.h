@@ -3,8 +3,8 @@
  * address_find - the order in which the parts of a mail address are looked up in a list of tables
  * (virtual(5), canonical(5), transport(5), access(5)).
  */
-#ifndef TABLE_ADDRESS_FIND_H
-#define TABLE_ADDRESS_FIND_H
+#ifndef ROUTE_ADDRESS_FIND_H
+#define ROUTE_ADDRESS_FIND_H
 
 #include "table/table.h"
 
@@ -26,7 +26,8 @@
 
 struct address_find {
 	struct slice delimiters; /* recipient_delimiter; empty: addresses have no extension */
-	bool owner_requests;     /* ownreq_special: owner-x and x-request have no extension for '-' */
+	bool owner_request;      /* ownreq_special: owner-x and x-request have no extension for '-' */
+	struct slice keep;       /* double_bounce_sender: has no extension; may be absent */
 	/*
 	 * Is this domain ours (myorigin, mydestination, our addresses in brackets)? FOUND, MISSING,
 	 * or TEMP with *reason set. NULL: no domain is.
@@ -37,20 +38,14 @@ struct address_find {
 };
 
 /*
- * address_find - look an address (external form: quoted where it must be) up. *extension gets the
- * delimiter and extension ("+ext") that the matching key was without, to be put back into the
- * result by the caller; absent otherwise; the pointer may be NULL.
+ * address_find - look an address up. It comes in internal form; the keys asked for are in external
+ * form (quoted where they must be) and lower case. *value is the table's text as it stands: addresses
+ * in external form, where the table is about addresses. *extension gets the delimiter and
+ * extension ("+ext") that the matching key was without, for the caller to put back into the
+ * result (propagate_unmatched_extensions); absent otherwise; the pointer may be NULL.
  */
 enum table_result address_find(struct table_list *list, struct slice address, unsigned what,
 			       const struct address_find *how, struct arena *arena,
 			       struct slice *value, struct slice *extension);
-
-/*
- * address_split_extension - where the extension begins: the index of the delimiter in a local part,
- * or -1 when it has none. The delimiter is never the first byte; MAILER-DAEMON, postmaster and
- * double-bounce have none.
- */
-ssize_t address_split_extension(struct slice localpart, struct slice delimiters,
-				bool owner_requests);
 
 #endif
