@@ -4,4 +4,5 @@ noinst_LIBRARIES += lib/libos.a
 lib_libos_a_SOURCES = \
 	lib/os/clock.c lib/os/clock.h \
 	lib/os/file.c lib/os/file.h \
+	lib/os/process.c lib/os/process.h \
 	lib/os/socket.c lib/os/socket.h
