@@ -1,1 +1,18 @@
-# Filled with the folder.
+# The table of privileges is made from schema/privileges/processes.
+PRIVILEGES = $(top_srcdir)/schema/privileges/processes
+PRIVILEGES_GENERATOR = $(top_srcdir)/schema/privileges/generate.awk
+EXTRA_DIST += schema/privileges
+
+gen/daemon/privileges_gen.inc: $(PRIVILEGES) $(PRIVILEGES_GENERATOR)
+	$(AM_V_GEN)$(MKDIR_P) gen/daemon && \
+	LC_ALL=C $(AWK) -f $(PRIVILEGES_GENERATOR) $(PRIVILEGES) >$@.tmp && mv $@.tmp $@
+
+BUILT_SOURCES += gen/daemon/privileges_gen.inc
+CLEANFILES += gen/daemon/privileges_gen.inc
+
+noinst_LIBRARIES += lib/libdaemon.a
+lib_libdaemon_a_SOURCES = \
+	lib/daemon/calls.c lib/daemon/calls.h \
+	lib/daemon/daemon.h \
+	lib/daemon/privileges.c lib/daemon/privileges.h \
+	lib/daemon/sandbox.c lib/daemon/sandbox.h
