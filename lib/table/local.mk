@@ -1,1 +1,15 @@
-# Filled with the folder.
+noinst_LIBRARIES += lib/libtable.a
+lib_libtable_a_SOURCES = \
+	lib/table/cidr.c \
+	lib/table/combine.c \
+	lib/table/literal.c \
+	lib/table/lmdb.c \
+	lib/table/lmdb_read.c lib/table/lmdb_read.h \
+	lib/table/match_list.c lib/table/match_list.h \
+	lib/table/pattern.c lib/table/pattern.h \
+	lib/table/pcre.c \
+	lib/table/regexp.c \
+	lib/table/source.c lib/table/source.h \
+	lib/table/table.c lib/table/table.h lib/table/table_type.h \
+	lib/table/table_list.c \
+	lib/table/unix.c

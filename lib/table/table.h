@@ -84,7 +84,8 @@ enum table_result table_lookup(struct table *table, struct slice key, struct are
 
 /*
  * table_next - all entries of a table with literal keys, in its own order: start with *cursor = 0;
- * TABLE_MISSING at the end. TABLE_TEMP for a type that cannot be listed.
+ * from then on *key must still be what the last call gave, its memory included. TABLE_MISSING at the
+ * end. TABLE_TEMP for a type that cannot be listed.
  */
 enum table_result table_next(struct table *table, size_t *cursor, struct arena *arena,
 			     struct slice *key, struct slice *value);
