@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* config/directory - which configuration directory a program works with. */
-#ifndef CONFIG_DIRECTORY_H
-#define CONFIG_DIRECTORY_H
+#ifndef CONFIG_DIRECTORY_RULE_H
+#define CONFIG_DIRECTORY_RULE_H
 
 #include "base/result.h"
 #include "config/problem.h"
