@@ -9,6 +9,7 @@
 #include "config/main_cf.h"
 #include "config/parameter.h"
 #include "config/source.h"
+#include "os/process.h"
 
 #include <errno.h>
 
@@ -121,7 +122,7 @@ static void give_own(struct config *config, const char *dir)
 									program_invocation_short_name))});
 	if (!map_get(config->given, SL("process_id")))
 		give(config, (struct setting){.name = SL("process_id"),
-					      .value = arena_printf(arena, "%d", os_process_id())});
+					      .value = arena_printf(arena, "%d", (int)os_pid())});
 }
 
 /* ask_host - one after the other, because a later one may refer to an earlier one. */

@@ -61,8 +61,3 @@ size_t os_interfaces(struct arena *arena, struct os_interface **out)
 	freeifaddrs(all);
 	return count;
 }
-
-int os_process_id(void)
-{
-	return (int)getpid();
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* os/host - what the machine says about itself: its name, its addresses; and who we are. */
+/* os/host - what the machine says about itself: its name, its addresses. */
 #ifndef OS_HOST_H
 #define OS_HOST_H
 
@@ -17,7 +17,5 @@ struct os_interface {
 
 /* os_interfaces - the addresses of the interfaces that are up, in the arena; 0 on failure, errno set. */
 size_t os_interfaces(struct arena *arena, struct os_interface **out);
-
-int os_process_id(void);
 
 #endif
