@@ -22,6 +22,8 @@ int64_t os_now(void);
 int64_t os_wall(void);
 /* os_random - n bytes that nobody can guess. */
 void os_random(void *buf, size_t n);
+/* os_schedule_seed - not 0 in simulated runs: choose among equals by it, not by order of arrival. */
+uint64_t os_schedule_seed(void);
 
 /* os_deadline - now plus a duration; OS_NEVER when that passes the end of time. */
 static inline int64_t os_deadline(int64_t duration)

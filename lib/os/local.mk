@@ -7,3 +7,9 @@ lib_libos_a_SOURCES = \
 	lib/os/process.c lib/os/process.h \
 	lib/os/host.c lib/os/host.h \
 	lib/os/socket.c lib/os/socket.h
+
+# What fibers stand on.
+lib_libos_a_SOURCES += \
+	lib/os/signal.c lib/os/signal.h \
+	lib/os/stack.c lib/os/stack.h \
+	lib/os/worker.c lib/os/worker.h

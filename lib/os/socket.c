@@ -20,6 +20,14 @@ int os_socket(int domain, int type, int protocol)
 	return socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 }
 
+int os_socket_close(int fd)
+{
+	/* Linux closes the descriptor even when it says EINTR; a second try could hit a stranger */
+	if (close(fd) < 0 && errno != EINTR)
+		return -1;
+	return 0;
+}
+
 int os_socketpair(int type, int fds[2])
 {
 	return socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds);

@@ -21,6 +21,8 @@ struct os_addr {
 };
 
 int os_socket(int domain, int type, int protocol);
+/* os_socket_close - for all that this header makes: sockets, pollers, counters (and signals'). */
+int os_socket_close(int fd);
 /* os_socketpair - two connected UNIX sockets of `type`. */
 int os_socketpair(int type, int fds[2]);
 int os_bind(int fd, const struct os_addr *addr);
