@@ -1,1 +1,19 @@
-# Filled with the folder.
+# One service a file in schema/ipc; each becomes gen/ipc/NAME.h and gen/ipc/NAME.c.
+IPC_GENERATED_H = gen/ipc/mail.h gen/ipc/cleanup.h gen/ipc/qmgr.h gen/ipc/delivery.h \
+	gen/ipc/bounce.h gen/ipc/resolver.h
+IPC_GENERATED_C = gen/ipc/mail.c gen/ipc/cleanup.c gen/ipc/qmgr.c gen/ipc/delivery.c \
+	gen/ipc/bounce.c gen/ipc/resolver.c
+IPC_SCHEMA = schema/ipc/generate schema/ipc/generate.awk schema/ipc/mail.ipc schema/ipc/cleanup.ipc \
+	schema/ipc/qmgr.ipc schema/ipc/delivery.ipc schema/ipc/bounce.ipc schema/ipc/resolver.ipc
+EXTRA_DIST += $(IPC_SCHEMA)
+BUILT_SOURCES += $(IPC_GENERATED_H)
+CLEANFILES += $(IPC_GENERATED_H) $(IPC_GENERATED_C)
+
+$(IPC_GENERATED_H): $(IPC_SCHEMA)
+	$(AM_V_GEN)$(SHELL) $(top_srcdir)/schema/ipc/generate $(AWK) header $(top_srcdir) $@
+$(IPC_GENERATED_C): $(IPC_SCHEMA)
+	$(AM_V_GEN)$(SHELL) $(top_srcdir)/schema/ipc/generate $(AWK) tables $(top_srcdir) $@
+
+noinst_LIBRARIES += lib/libipc.a
+lib_libipc_a_SOURCES = lib/ipc/ipc.h lib/ipc/codec.c lib/ipc/conn.c lib/ipc/client.c lib/ipc/mux.c
+nodist_lib_libipc_a_SOURCES = $(IPC_GENERATED_C)

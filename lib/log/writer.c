@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * writer - the one way out for log lines. It holds the only state that is a process's and not a
+ * session's: there is one log, and everything may have to say something.
+ */
+#include "base/check.h"
+#include "fiber/fiber.h"
+#include "log/events.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/socket.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PENDING_MAX ((size_t)1 << 20)
+#define DATAGRAM_MAX 32768u
+#define RECONNECT_PAUSE OS_SECOND
+#define FULL_PAUSE (2 * OS_MILLISECOND)
+#define CLOSE_TIME OS_SECOND
+#define SYSLOG_SOCKET "/dev/log"
+#define LOG_FILE_MODE 0600
+
+static struct writer {
+	bool open;
+	char identity[128]; /* "postfix/smtpd" */
+	char hostname[256];
+	char file[512]; /* maillog_file; "": syslog */
+	char socket[512];
+	char service[128];
+	unsigned facility;
+	int resolution;
+	int verbose;
+	bool direct;
+	bool stderr_too;
+	int fd; /* datagram socket; -1 */
+	int64_t retry_at;
+	struct buffer pending; /* lines, each with a '\n' behind it */
+	size_t pending_lines;
+	uint64_t dropped;
+	uint64_t dropped_told;
+	time_t stamp_at;
+	char stamp[32];
+	bool has_fiber;
+	struct fiber_cond more;
+	pid_t pid;
+} writer = {.fd = -1, .resolution = 2, .pending = {.limit = PENDING_MAX}};
+
+/* ---- where to */
+
+static const char *const facilities[] = {
+    "kern", "user",   "mail",	"daemon", "auth",   "syslog", "lpr",	"news",
+    "uucp", "cron",   "authpriv", "ftp",  "",	    "",	      "",	"",
+    "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"};
+
+#define FACILITY_MAIL 2u
+
+static unsigned facility_number(struct slice name)
+{
+	for (unsigned i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++)
+		if (name.n > 0 && slice_eq(name, slice_str(facilities[i])))
+			return i;
+	return FACILITY_MAIL;
+}
+
+/* syslog_priority - RFC 5424 6.2.1: facility * 8 + severity */
+static unsigned syslog_priority(enum log_level level)
+{
+	static const unsigned severity[] = {6, 4, 3, 2, 2, 7};
+
+	return writer.facility * 8 + severity[level];
+}
+
+static void keep(char *to, size_t size, struct slice from)
+{
+	size_t n = from.n < size ? from.n : size - 1;
+
+	if (n > 0)
+		memcpy(to, from.p, n);
+	to[n] = '\0';
+}
+
+static void disconnect(void)
+{
+	if (writer.fd >= 0)
+		os_close(writer.fd);
+	writer.fd = -1;
+}
+
+/* connect_writer - true when there is a socket to send to. */
+static bool connect_writer(void)
+{
+	const char *path = writer.file[0] != '\0' ? writer.socket : SYSLOG_SOCKET;
+	struct os_addr addr = {0};
+	struct sockaddr_un *un = (struct sockaddr_un *)&addr.ss;
+	size_t n = strlen(path);
+
+	if (writer.fd >= 0)
+		return true;
+	if (os_now() < writer.retry_at || n >= sizeof(un->sun_path))
+		return false;
+	writer.retry_at = os_deadline(RECONNECT_PAUSE);
+	un->sun_family = AF_UNIX;
+	memcpy(un->sun_path, path, n + 1);
+	addr.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
+	writer.fd = os_socket(AF_UNIX, SOCK_DGRAM, 0);
+	if (writer.fd >= 0 && os_connect(writer.fd, &addr) < 0)
+		disconnect();
+	return writer.fd >= 0;
+}
+
+/* ---- what waits */
+
+static void consume(size_t n, size_t lines)
+{
+	buffer_consume(&writer.pending, n);
+	writer.pending_lines -= lines;
+}
+
+/* next_datagram - bytes at the front that may go together: one line for syslog, several for postlogd. */
+static size_t next_datagram(size_t *lines)
+{
+	struct slice all = buffer_slice(&writer.pending);
+	size_t n = 0;
+
+	*lines = 0;
+	while (n < all.n) {
+		size_t end = n + (size_t)slice_find(slice_from(all, n), '\n') + 1;
+
+		if (n > 0 && (writer.file[0] == '\0' || end > DATAGRAM_MAX))
+			break;
+		n = end;
+		(*lines)++;
+	}
+	return n;
+}
+
+/* write_direct - postlogd does not listen, and this process may write the file itself. */
+static void write_direct(void)
+{
+	bool is_stdout = strcmp(writer.file, "/dev/stdout") == 0;
+	int fd = is_stdout ? STDOUT_FILENO
+			   : os_openat(AT_FDCWD, writer.file,
+				       O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NOCTTY,
+				       LOG_FILE_MODE);
+
+	if (fd < 0 || os_write_full(fd, writer.pending.data, writer.pending.len) < 0)
+		writer.dropped += writer.pending_lines;
+	if (fd >= 0 && !is_stdout)
+		os_close(fd);
+	consume(writer.pending.len, writer.pending_lines);
+}
+
+/* send_pending - as much as goes without waiting. True when nothing is left. */
+static bool send_pending(void)
+{
+	while (writer.pending.len > 0) {
+		size_t lines;
+		size_t n = next_datagram(&lines);
+
+		if (!connect_writer()) {
+			if (writer.direct && writer.file[0] != '\0')
+				write_direct();
+			return writer.pending.len == 0;
+		}
+		if (os_send(writer.fd, writer.pending.data, n - 1, MSG_DONTWAIT) < 0) {
+			if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
+				return false;
+			if (errno == EMSGSIZE) {
+				writer.dropped += lines;
+				consume(n, lines);
+				continue;
+			}
+			disconnect(); /* the receiver is gone, or another one has its name now */
+			continue;
+		}
+		consume(n, lines);
+	}
+	return true;
+}
+
+static const char *timestamp(void)
+{
+	time_t now = (time_t)(os_wall() / OS_SECOND);
+	struct tm tm;
+
+	if (now != writer.stamp_at || writer.stamp[0] == '\0') {
+		static const char month[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+		localtime_r(&now, &tm);
+		writer.stamp_at = now;
+		snprintf(writer.stamp, sizeof(writer.stamp), "%.3s %2d %02d:%02d:%02d",
+			 month + (size_t)(tm.tm_mon % 12) * 3, tm.tm_mday, tm.tm_hour, tm.tm_min,
+			 tm.tm_sec);
+	}
+	return writer.stamp;
+}
+
+/* queue_line - false when there is no room. */
+static bool queue_line(enum log_level level, struct slice text)
+{
+	struct buffer *out = &writer.pending;
+	size_t before = out->len;
+	bool fits;
+
+	if (writer.file[0] == '\0')
+		fits = buffer_printf(out, "<%u>%s %s[%d]: ", syslog_priority(level), timestamp(),
+				     writer.identity, (int)writer.pid);
+	else
+		fits = buffer_printf(out, "%s %s %s[%d]: ", timestamp(), writer.hostname,
+				     writer.identity, (int)writer.pid);
+	if (fits && buffer_append(out, text) && buffer_append_byte(out, '\n')) {
+		writer.pending_lines++;
+		return true;
+	}
+	buffer_truncate(out, before);
+	out->overflow = false;
+	return false;
+}
+
+/* tell_dropped - as soon as there is room again. */
+static void tell_dropped(void)
+{
+	struct log_lines_lost e = {.count = writer.dropped - writer.dropped_told};
+	char room[128];
+	struct buffer line = {.data = room, .size = sizeof(room), .limit = sizeof(room)};
+
+	if (e.count == 0 || writer.pending.len > PENDING_MAX / 2)
+		return;
+	log_render(&log_lines_lost_event, &e, 0, &line);
+	if (queue_line(LOG_LEVEL_WARNING, buffer_slice(&line)))
+		writer.dropped_told = writer.dropped;
+}
+
+static void write_stderr(struct slice text)
+{
+	char line[LOG_LINE_MAX + 160];
+	int n;
+
+	if (writer.identity[0] != '\0')
+		n = snprintf(line, sizeof(line), "%s: %.*s\n", writer.identity, SL_ARG(text));
+	else
+		n = snprintf(line, sizeof(line), "%.*s\n", SL_ARG(text));
+	os_write_full(STDERR_FILENO, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+}
+
+static void write_line(enum log_level level, struct slice text)
+{
+	if (!writer.open || writer.stderr_too)
+		write_stderr(text);
+	if (!writer.open)
+		return;
+	tell_dropped();
+	if (!queue_line(level, text))
+		writer.dropped++;
+	if (writer.has_fiber)
+		fiber_cond_signal(&writer.more);
+	else
+		send_pending();
+}
+
+/* ---- the public side */
+
+static void cut_line(struct buffer *line)
+{
+	if (!buffer_overflowed(line))
+		return;
+	buffer_truncate(line, line->limit - 4 < line->len ? line->limit - 4 : line->len);
+	line->overflow = false;
+	buffer_append_str(line, " ...");
+}
+
+void log_event(const struct log_event *event, const void *e)
+{
+	char room[LOG_LINE_MAX];
+	struct buffer line = {.data = room, .size = sizeof(room), .limit = sizeof(room)};
+
+	log_render(event, e, writer.resolution, &line);
+	cut_line(&line);
+	write_line(event->level, buffer_slice(&line));
+}
+
+/* write_text - the free texts, through the same door as events. */
+static void write_text(const struct log_event *event, const char *format, va_list ap)
+{
+	char text[LOG_LINE_MAX];
+	int n = vsnprintf(text, sizeof(text), format, ap);
+	struct log_info e = {
+	    .text = slice(text, n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1)};
+
+	log_event(event, &e);
+}
+
+#define WRITE_TEXT(event)                                \
+	do {                                             \
+		va_list ap;                              \
+		va_start(ap, format);                    \
+		write_text(&(event), format, ap);        \
+		va_end(ap);                              \
+	} while (0)
+
+void log_info_text(const char *format, ...)
+{
+	WRITE_TEXT(log_info_event);
+}
+
+void log_warning_text(const char *format, ...)
+{
+	WRITE_TEXT(log_warning_event);
+}
+
+void log_error_text(const char *format, ...)
+{
+	WRITE_TEXT(log_error_event);
+}
+
+void log_fatal_text(const char *format, ...)
+{
+	WRITE_TEXT(log_fatal_event);
+}
+
+void log_debug_text(const char *format, ...)
+{
+	if (writer.verbose > 0)
+		WRITE_TEXT(log_info_event);
+}
+
+void log_set_verbose(int level)
+{
+	writer.verbose = level;
+}
+
+int log_verbose(void)
+{
+	return writer.verbose;
+}
+
+static void set_socket(struct slice directory)
+{
+	int n;
+
+	if (directory.n > 0)
+		n = snprintf(writer.socket, sizeof(writer.socket), "%.*s/public/%s",
+			     SL_ARG(directory), writer.service);
+	else
+		n = snprintf(writer.socket, sizeof(writer.socket), "public/%s", writer.service);
+	if (n < 0 || (size_t)n >= sizeof(writer.socket))
+		writer.socket[0] = '\0';
+}
+
+enum result log_open(const struct log_options *options)
+{
+	int n = snprintf(writer.identity, sizeof(writer.identity), "%.*s/%.*s",
+			 SL_ARG(options->syslog_name), SL_ARG(options->program));
+
+	CHECK(n > 0);
+	tzset();
+	disconnect();
+	keep(writer.hostname, sizeof(writer.hostname), options->hostname);
+	keep(writer.file, sizeof(writer.file), options->maillog_file);
+	keep(writer.service, sizeof(writer.service),
+	     options->service.n > 0 ? options->service : SL("postlog"));
+	set_socket(options->queue_directory);
+	writer.facility = facility_number(options->syslog_facility);
+	writer.resolution = options->delay_resolution;
+	writer.direct = options->direct;
+	writer.stderr_too = options->stderr_too;
+	writer.pid = getpid();
+	writer.retry_at = 0;
+	writer.open = true;
+	return connect_writer() ? RES_OK : RES_TEMP;
+}
+
+void log_entered_queue(void)
+{
+	set_socket(SL_NULL);
+}
+
+void log_after_fork(void)
+{
+	writer.pid = getpid();
+	writer.has_fiber = false;
+	buffer_reset(&writer.pending);
+	writer.pending_lines = 0;
+}
+
+void log_set_program(struct slice identity)
+{
+	keep(writer.identity, sizeof(writer.identity), identity);
+}
+
+static void run_writer(void *arg)
+{
+	(void)arg;
+	while (!fiber_cancelled()) {
+		if (writer.pending.len == 0)
+			fiber_cond_wait(&writer.more, OS_NEVER, "log lines");
+		else if (!send_pending())
+			fiber_sleep(os_deadline(writer.fd < 0 ? RECONNECT_PAUSE : FULL_PAUSE),
+				    "room in the log");
+		tell_dropped();
+	}
+	/* the daemon ends: from here on lines go out as they come */
+	writer.has_fiber = false;
+	send_pending();
+}
+
+void log_start_fiber(void)
+{
+	if (writer.has_fiber)
+		return;
+	fiber_cond_init(&writer.more);
+	writer.has_fiber = fiber_spawn("log", run_writer, NULL) != NULL;
+}
+
+void log_flush(int64_t deadline)
+{
+	struct os_event event;
+	int poller;
+
+	if (!writer.open || send_pending())
+		return;
+	poller = os_poll_create();
+	while (poller >= 0 && !send_pending() && os_now() < deadline) {
+		int64_t pause = os_deadline(FULL_PAUSE);
+
+		os_poll_wait(poller, &event, 1, pause < deadline ? pause : deadline);
+	}
+	if (poller >= 0)
+		os_close(poller);
+}
+
+void log_close(void)
+{
+	log_flush(os_deadline(CLOSE_TIME));
+	disconnect();
+	buffer_free(&writer.pending);
+	writer.pending_lines = 0;
+	writer.open = false;
+}
+
+uint64_t log_dropped(void)
+{
+	return writer.dropped;
+}
+
+size_t log_pending(void)
+{
+	return writer.pending_lines;
+}
