@@ -40,6 +40,8 @@ struct stream_transport {
 			const char *why);
 	ssize_t (*write)(void *state, struct fiber_fd *fd, const void *buf, size_t n,
 			 int64_t deadline, const char *why);
+	/* wait - until a read that failed with ETIMEDOUT is worth another try. NULL: readability. */
+	int (*wait)(void *state, struct fiber_fd *fd, int64_t deadline, const char *why);
 	/* sendfile - NULL: the stream copies through its buffer. */
 	ssize_t (*sendfile)(void *state, struct fiber_fd *fd, int file, off_t *offset, size_t n,
 			    int64_t deadline, const char *why);
