@@ -27,7 +27,8 @@ struct slice address_fold(struct arena *arena, struct slice internal);
 /* address_has_8bit - any byte above 127: the message needs SMTPUTF8. */
 bool address_has_8bit(struct slice address);
 
-/* address_quote - internal to external; returns its argument where no quoting is needed. */
+/* address_quote - internal to external; returns its argument where no quoting is needed. Control
+ * bytes, which neither form can carry, become "?". */
 struct slice address_quote(struct arena *arena, struct slice internal);
 /* address_quote_local - the same for a local part alone. */
 struct slice address_quote_local(struct arena *arena, struct slice local);

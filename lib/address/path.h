@@ -7,17 +7,18 @@
 
 #include "base/arena.h"
 
-#define PATH_STRICT 1u /* strict_rfc821_envelopes: <> needed, nothing else inside, domain checked \
-			*/
-#define PATH_UTF8 2u   /* bytes above 127 are allowed, when they are UTF-8 */
-#define PATH_LITERALS 4u /* resolve_numeric_domain or not: user@[literal] must hold an IP address \
-			  */
+#define PATH_STRICT 1u  /* strict_rfc821_envelopes: <> needed, no comments or phrases */
+#define PATH_UTF8 2u    /* bytes above 127 are allowed, when they are UTF-8 */
+#define PATH_NUMERIC 4u /* resolve_numeric_domain: user@192.0.2.1 is user@[192.0.2.1] */
+
+#define PATH_LOCAL_MAX 512 /* RFC 5321 says 64; forwarders' encodings need more */
+#define PATH_DOMAIN_MAX 255
 
 enum path_error {
 	PATH_OK,
 	PATH_MISSING,	/* no path at all: 501 5.5.4 Syntax */
 	PATH_SYNTAX,	/* 501 5.1.7 sender, 5.1.3 recipient */
-	PATH_TOO_LONG,	/* local part over 255 bytes, domain over 255, path over 1000 */
+	PATH_TOO_LONG,	/* local part or domain over its limit */
 	PATH_NEEDS_UTF8 /* 8-bit bytes without PATH_UTF8: 553 5.6.7 */
 };
 
@@ -36,7 +37,10 @@ struct smtp_path {
  */
 enum path_error path_parse(struct slice text, unsigned flags, struct arena *arena,
 			   struct smtp_path *out, struct slice *rest);
-/* path_check - is this internal address one that we may put on the wire? Same limits and flags. */
+/*
+ * path_check - may this internal address stand in an envelope? Domain syntax, control bytes, limits,
+ * UTF-8. The empty address and an address without a domain may.
+ */
 enum path_error path_check(struct slice internal, unsigned flags);
 
 #endif

@@ -1,1 +1,9 @@
-# Filled with the folder.
+noinst_LIBRARIES += lib/libmessage.a
+lib_libmessage_a_SOURCES = \
+	lib/message/content.c lib/message/content.h \
+	lib/message/date.c lib/message/date.h \
+	lib/message/dsn.c lib/message/dsn.h \
+	lib/message/generated.c lib/message/generated.h \
+	lib/message/header.c lib/message/header.h \
+	lib/message/header_name.c lib/message/header_name.h \
+	lib/message/report.c lib/message/report.h

@@ -50,7 +50,9 @@ const char *smtp_verb_name(enum smtp_verb verb);
 #define SMTP_TAKES_SMTPUTF8 4u
 #define SMTP_TAKES_DSN 8u
 #define SMTP_TAKES_AUTH 16u
-#define SMTP_STRICT_PATHS 32u /* strict_rfc821_envelopes */
+#define SMTP_STRICT_PATHS 32u	 /* strict_rfc821_envelopes */
+#define SMTP_STRICT_UTF8 64u	 /* strict_smtputf8: 8-bit addresses only after MAIL said SMTPUTF8 */
+#define SMTP_NUMERIC_DOMAINS 128u /* resolve_numeric_domain */
 
 enum smtp_body { SMTP_BODY_NONE, SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
 
@@ -74,7 +76,7 @@ struct smtp_rcpt {
 /*
  * smtp_mail_parse, smtp_rcpt_parse - the arguments of MAIL and RCPT, "FROM:<...> SIZE=1" and
  * "TO:<...> NOTIFY=NEVER". False: *error is the reply to send. `smtputf8` in smtp_rcpt_parse is
- * what MAIL declared: addresses with 8-bit bytes need it.
+ * what MAIL declared.
  */
 bool smtp_mail_parse(struct slice args, unsigned takes, struct arena *arena, struct smtp_mail *out,
 		     struct smtp_reply *error);

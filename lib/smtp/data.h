@@ -56,7 +56,6 @@ struct data_writer {
 	size_t line_limit;
 	size_t column;
 	bool after_cr;
-	bool any;
 };
 
 /* data_writer_init - lines over `line_limit` bytes (without line end; 0: no limit) are broken with

@@ -1,1 +1,15 @@
-# Filled with the folder.
+noinst_LIBRARIES += lib/libsmtp.a
+lib_libsmtp_a_SOURCES = \
+	lib/smtp/command.c lib/smtp/command.h \
+	lib/smtp/data.c lib/smtp/data.h \
+	lib/smtp/ehlo.c lib/smtp/ehlo.h \
+	lib/smtp/reply.c lib/smtp/reply.h \
+	lib/smtp/status.c lib/smtp/status.h
+nodist_lib_libsmtp_a_SOURCES = gen/status_table.c
+
+status_declarations = $(top_srcdir)/schema/status/enhanced.decl $(top_srcdir)/schema/status/reply.decl
+gen/status_table.c: $(top_srcdir)/schema/status/generate.awk $(status_declarations)
+	$(AM_V_GEN)$(MKDIR_P) gen && \
+	$(AWK) -f $(top_srcdir)/schema/status/generate.awk $(status_declarations) >$@.tmp && mv $@.tmp $@
+CLEANFILES += gen/status_table.c gen/status_table.c.tmp
+EXTRA_DIST += schema/status/generate.awk schema/status/enhanced.decl schema/status/reply.decl

@@ -44,7 +44,7 @@ enum result smtp_reply_result(const struct smtp_reply *reply);
 enum reply_step {
 	REPLY_MORE, /* that was not the last line */
 	REPLY_DONE, /* *out of reply_parser_line is set */
-	REPLY_BAD /* no reply, codes that differ, or more than the limits: give the connection up */
+	REPLY_BAD /* not a reply, or too many lines: give the connection up */
 };
 
 struct reply_parser {
@@ -57,11 +57,11 @@ struct reply_parser {
 
 /*
  * reply_parser_begin - for one reply. `text` is where lines are gathered; reset here, and *out
- * points into it. Its limit bounds the reply's bytes; max_lines its lines (0: 1000).
+ * points into it. Text beyond its limit is dropped; max_lines bounds the lines (0: 1000).
  */
 void reply_parser_begin(struct reply_parser *p, struct buffer *text, size_t max_lines);
 /*
- * reply_parser_line - one line without its line end. An enhanced code is recognised on the first
+ * reply_parser_line - one line without its line end. The last line's code counts. An enhanced code is recognised on the first
  * line when its class fits the basic code, and is taken off the lines that repeat it. Control bytes
  * in text become "?".
  */
