@@ -1,1 +1,2 @@
 # Filled with the folder.
+EXTRA_DIST += lib/tls/tls.h
