@@ -12,7 +12,13 @@ CLEANFILES += gen/daemon/privileges_gen.inc
 
 noinst_LIBRARIES += lib/libdaemon.a
 lib_libdaemon_a_SOURCES = \
+	lib/daemon/arguments.c \
+	lib/daemon/become.c \
 	lib/daemon/calls.c lib/daemon/calls.h \
-	lib/daemon/daemon.h \
+	lib/daemon/control.c \
+	lib/daemon/daemon.c lib/daemon/daemon.h \
+	lib/daemon/layout.c lib/daemon/layout.h \
 	lib/daemon/privileges.c lib/daemon/privileges.h \
-	lib/daemon/sandbox.c lib/daemon/sandbox.h
+	lib/daemon/run.h \
+	lib/daemon/sandbox.c lib/daemon/sandbox.h \
+	lib/daemon/sessions.c

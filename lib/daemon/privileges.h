@@ -27,6 +27,7 @@ struct privileges {
 	const char *name;
 	enum privilege_kind kind;
 	bool per_core; /* as many processes as processors; else one (pool: as many as are busy) */
+	bool exclusive; /* never two at once, not even while one drains */
 	enum privilege_user user;
 	const char *account; /* of USER_OWN: the suffix */
 	bool chroot;

@@ -305,7 +305,8 @@ static bool enter_user(const struct sandbox *s)
 		return false;
 	if (row->user == USER_ROOT || row->user == USER_CALLER)
 		return true;
-	return os_become(s->accounts.uid, s->accounts.gid, NULL, 0) == 0;
+	/* the sockets in public/ are open to $setgid_group; the spool's own files are not */
+	return os_become(s->accounts.uid, s->accounts.gid, &s->accounts.drop_gid, 1) == 0;
 }
 
 static bool enter_landlock(struct sandbox *s)

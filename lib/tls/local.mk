@@ -1,2 +1,1 @@
 # Filled with the folder.
-EXTRA_DIST += lib/tls/tls.h

@@ -27,7 +27,7 @@ function yes_no(value)
 function forget()
 {
 	kind = processes = user = account = caps = calls = read = write = connect = bind = any_if = ""
-	chroot = nnp = files = "false"
+	exclusive = chroot = nnp = files = "false"
 	nnp = "true"
 }
 
@@ -41,6 +41,7 @@ function emit()
 		fail("process " name ": read and write mean nothing beside \"files any\"")
 	printf "\t{\n\t\t.name = \"%s\",\n\t\t.kind = KIND_%s,\n", name, toupper(kind)
 	printf "\t\t.per_core = %s,\n", processes == "core" ? "true" : "false"
+	printf "\t\t.exclusive = %s,\n", exclusive
 	printf "\t\t.user = USER_%s,\n\t\t.account = \"%s\",\n", toupper(user), account
 	printf "\t\t.chroot = %s,\n\t\t.no_new_privs = %s,\n", chroot, nnp
 	printf "\t\t.capabilities = \"%s\",\n\t\t.calls = \"%s\",\n", caps, calls
@@ -85,6 +86,7 @@ $1 == "user" {
 	account = $3
 	next
 }
+$1 == "exclusive" { exclusive = yes_no($2); next }
 $1 == "chroot" { chroot = yes_no($2); next }
 $1 == "new-privileges" { nnp = yes_no($2) == "true" ? "false" : "true"; next }
 $1 == "files" {
