@@ -5,3 +5,9 @@ lib_libaddress_a_SOURCES = \
 	lib/address/idna.c lib/address/idna.h \
 	lib/address/list.c lib/address/list.h \
 	lib/address/path.c lib/address/path.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_address
+tests_unit_test_address_SOURCES = tests/unit/test_address.c tests/unit/unit.h
+tests_unit_test_address_LDADD = lib/libaddress.a lib/libbase.a $(IDN2_LIBS) $(CMOCKA_LIBS)
+endif

@@ -71,12 +71,24 @@ static size_t quoted_string_end(struct slice s)
 	return 0;
 }
 
+/* is_bare_domain - without what only the tolerant reader takes; its syntax is looked at later. */
+static bool is_bare_domain(struct slice domain)
+{
+	for (size_t i = 0; i < domain.n; i++)
+		if (ascii_isspace(domain.p[i]) || strchr("(),;<>\"\\", domain.p[i]) != NULL)
+			return false;
+	return true;
+}
+
 /* is_plain - Local-part ["@" Domain] with nothing around it: what RFC 5321 4.1.2 allows. */
 static bool is_plain(struct arena *arena, struct slice s)
 {
-	struct slice local = address_split(s).local;
+	struct address_parts parts = address_split(s);
+	struct slice local = parts.local;
 	size_t end;
 
+	if (!is_bare_domain(parts.domain))
+		return false;
 	if (s.n > 0 && s.p[0] == '"') {
 		end = quoted_string_end(s);
 		return end > 2 && (end == s.n || s.p[end] == '@') &&

@@ -130,14 +130,14 @@ static bool next_piece(struct slice *rest, struct piece *piece)
 {
 	size_t i = 0, word;
 
-	piece->folded = false;
 	while (i < rest->n && (rest->p[i] == '\n' || rest->p[i] == '\r'))
-		piece->folded |= rest->p[i++] == '\n';
+		i++;
+	piece->folded = i > 0;
 	*rest = slice_from(*rest, i);
 	for (i = 0; i < rest->n && is_blank(rest->p[i]); i++)
 		;
 	word = i;
-	while (i < rest->n && !is_blank(rest->p[i]) && rest->p[i] != '\n')
+	while (i < rest->n && !is_blank(rest->p[i]) && rest->p[i] != '\n' && rest->p[i] != '\r')
 		i++;
 	piece->blanks = slice_sub(*rest, 0, word);
 	piece->word = slice_sub(*rest, word, i);

@@ -7,3 +7,9 @@ lib_libmessage_a_SOURCES = \
 	lib/message/header.c lib/message/header.h \
 	lib/message/header_name.c lib/message/header_name.h \
 	lib/message/report.c lib/message/report.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_message
+tests_unit_test_message_SOURCES = tests/unit/test_message.c tests/unit/unit.h
+tests_unit_test_message_LDADD = lib/libmessage.a lib/libaddress.a lib/libbase.a $(IDN2_LIBS) $(CMOCKA_LIBS)
+endif

@@ -13,3 +13,9 @@ gen/status_table.c: $(top_srcdir)/schema/status/generate.awk $(status_declaratio
 	$(AWK) -f $(top_srcdir)/schema/status/generate.awk $(status_declarations) >$@.tmp && mv $@.tmp $@
 CLEANFILES += gen/status_table.c gen/status_table.c.tmp
 EXTRA_DIST += schema/status/generate.awk schema/status/enhanced.decl schema/status/reply.decl
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_smtp
+tests_unit_test_smtp_SOURCES = tests/unit/test_smtp.c tests/unit/unit.h
+tests_unit_test_smtp_LDADD = lib/libsmtp.a lib/libmessage.a lib/libaddress.a lib/libbase.a $(IDN2_LIBS) $(CMOCKA_LIBS)
+endif
