@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RETRY(result, call)                                \
@@ -53,6 +54,14 @@ int os_wait(pid_t pid, int *status)
 int os_kill(pid_t pid, int signal)
 {
 	return kill(pid, signal);
+}
+
+void os_sleep(int64_t duration)
+{
+	struct timespec ts = {duration / 1000000, duration % 1000000 * 1000};
+
+	while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
+		continue;
 }
 
 pid_t os_pid(void)

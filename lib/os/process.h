@@ -25,6 +25,8 @@ pid_t os_reap(int *status);
 /* os_wait - until this child has ended. */
 int os_wait(pid_t pid, int *status);
 int os_kill(pid_t pid, int signal);
+/* os_sleep - microseconds of real time, for programs without a scheduler. */
+void os_sleep(int64_t duration);
 pid_t os_pid(void);
 /* os_set_subreaper - orphans of this process's children become its children. */
 int os_set_subreaper(void);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+#include "master/master.h"
+#include "os/file.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Programs of Postfix whose work is done elsewhere in this suite. */
+static const char needless[] = "trivial-rewrite tlsmgr scache tlsproxy dnsblog proxymap anvil verify";
+
+static bool is_needless(struct slice program)
+{
+	struct slice rest = slice_str(needless), word;
+
+	while (slice_next(&rest, " ", &word))
+		if (slice_eq(word, program))
+			return true;
+	return false;
+}
+
+static bool has_program(const struct configuration *conf, struct slice program)
+{
+	struct slice path = arena_printf(conf->arena, "%s/%.*s", conf->settings->daemon_directory.p,
+					 SL_ARG(program));
+
+	return access(path.p, X_OK) == 0;
+}
+
+/* keep - whether master can run the service; says why not. */
+static bool keep(const struct configuration *conf, const struct master_service *s,
+		 struct config_problems *problems)
+{
+	const struct privileges *row = privileges_find(s->command);
+
+	if (row != NULL && (row->kind == KIND_FIBERS || row->kind == KIND_POOL) &&
+	    has_program(conf, s->command))
+		return true;
+	if (is_needless(s->command))
+		config_problem_add(problems, false, conf->cf.file, s->line, s->name,
+				   "service needs no process here (%.*s): ignored",
+				   SL_ARG(s->command));
+	else
+		config_problem_add(problems, false, conf->cf.file, s->line, s->name,
+				   "there is no program %.*s in %s: service is not available",
+				   SL_ARG(s->command), conf->settings->daemon_directory.p);
+	return false;
+}
+
+static const struct master_service builtin_resolver = {
+    .name = {"resolver", 8},
+    .type = SERVICE_UNIX,
+    .private = true,
+    .unprivileged = true,
+    .process_limit = 1,
+    .command = {"resolver", 8},
+};
+
+static const struct master_service builtin_postlog = {
+    .name = {"postlog", 7},
+    .type = SERVICE_UNIX_DGRAM,
+    .unprivileged = true,
+    .process_limit = 1,
+    .command = {"postlogd", 8},
+};
+
+/* complete - the services that can run, and those that a foreign master.cf does not know of. */
+static void complete(struct configuration *conf, struct config_problems *problems)
+{
+	struct master_service *all =
+	    ARENA_ARRAY(conf->arena, conf->cf.count + 2, struct master_service);
+	size_t count = 0;
+
+	for (size_t i = 0; i < conf->cf.count; i++)
+		if (keep(conf, &conf->cf.services[i], problems))
+			all[count++] = conf->cf.services[i];
+	if (master_cf_find(&conf->cf, SL("resolver"), SERVICE_UNIX) == NULL &&
+	    has_program(conf, SL("resolver")))
+		all[count++] = builtin_resolver;
+	if (conf->settings->maillog_file.n > 0 &&
+	    master_cf_find(&conf->cf, SL("postlog"), SERVICE_UNIX_DGRAM) == NULL &&
+	    has_program(conf, SL("postlogd")))
+		all[count++] = builtin_postlog;
+	conf->cf.services = all;
+	conf->cf.count = count;
+}
+
+enum result configuration_load(const char *dir, struct config_problems *problems,
+			       struct configuration **out)
+{
+	struct configuration *conf = calloc(1, sizeof(*conf));
+	enum result rc;
+
+	*out = NULL;
+	if (conf == NULL)
+		return RES_TEMP;
+	conf->arena = arena_create();
+	rc = settings_load(dir, NULL, 0, problems, &conf->settings);
+	if (rc == RES_OK)
+		rc = master_cf_load(dir, conf->settings, conf->arena, problems, &conf->cf);
+	if (rc != RES_OK) {
+		configuration_destroy(&conf);
+		return rc;
+	}
+	complete(conf, problems);
+	*out = conf;
+	return RES_OK;
+}
+
+void configuration_destroy(struct configuration **conf)
+{
+	if (*conf == NULL)
+		return;
+	settings_destroy(&(*conf)->settings);
+	arena_destroy(&(*conf)->arena);
+	free(*conf);
+	*conf = NULL;
+}
