@@ -10,3 +10,11 @@ master_master_SOURCES = \
 	master/service.c
 MASTER_LIBS = lib/libdaemon.a lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS_OS) $(SECCOMP_LIBS) -lpthread
 master_master_LDADD = $(MASTER_LIBS)
+
+sbin_PROGRAMS += commands/postrider
+commands_postrider_SOURCES = commands/postrider.c master/configuration.c master/master.h
+commands_postrider_LDADD = $(MASTER_LIBS)
+
+noinst_PROGRAMS += tests/system/echod
+tests_system_echod_SOURCES = tests/system/echod.c
+tests_system_echod_LDADD = $(MASTER_LIBS)

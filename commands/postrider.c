@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: ISC */
+/* postrider - start, stop and look after one mail system; postrider(1). */
+#include "config.h"
+#include "config/directory.h"
+#include "daemon/layout.h"
+#include "log/events.h"
+#include "master/master.h"
+#include "os/file.h"
+#include "os/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SUITE SL("Postrider")
+#define STOP_PATIENCE (20 * OS_SECOND)
+#define FORCE_PATIENCE (5 * OS_SECOND)
+#define POLL_PAUSE (50 * OS_MILLISECOND)
+
+struct control {
+	const char *config_dir;
+	struct configuration *conf;
+	struct arena *arena;
+	struct config_problems problems;
+	int verbose;
+};
+
+/* ---- what all verbs need */
+
+static void open_log(const struct control *c)
+{
+	const struct settings *s = c->conf->settings;
+	struct log_options options = {
+	    .syslog_name = s->syslog_name,
+	    .program = SL("postfix-script"),
+	    .hostname = s->myhostname,
+	    .syslog_facility = s->syslog_facility,
+	    .maillog_file = s->maillog_file,
+	    .queue_directory = s->queue_directory,
+	    .service = s->postlog_service_name,
+	    .delay_resolution = s->delay_logging_resolution_limit,
+	    .direct = true,
+	    .stderr_too = true,
+	};
+
+	log_open(&options);
+}
+
+static void show_problems(const struct control *c, bool warnings)
+{
+	for (size_t i = 0; i < c->problems.count; i++) {
+		const struct config_problem *p = &c->problems.items[i];
+		struct slice text = config_problem_text(c->arena, p);
+
+		if (p->fatal)
+			LOG(config_error, .text = text);
+		else if (warnings)
+			LOG(config_warning, .text = text);
+	}
+}
+
+/* load - false when the configuration is not valid; each problem has been told. */
+static bool load(struct control *c)
+{
+	if (configuration_load(c->config_dir, &c->problems, &c->conf) != RES_OK) {
+		show_problems(c, true);
+		return false;
+	}
+	open_log(c);
+	return true;
+}
+
+/* master_pid - of the running master, 0 when none runs: the lock tells, not the file. */
+static pid_t master_pid(const struct control *c)
+{
+	struct slice path =
+	    arena_printf(c->arena, "%s/pid/master.pid", c->conf->settings->queue_directory.p);
+	int fd = os_openat(AT_FDCWD, path.p, O_RDONLY | O_NOFOLLOW, 0);
+	char text[32] = "";
+	pid_t pid = 0;
+
+	if (fd < 0)
+		return 0;
+	if (os_lock(fd, false, false) < 0 && errno == EWOULDBLOCK &&
+	    os_pread(fd, text, sizeof(text) - 1, 0) > 0)
+		pid = (pid_t)strtol(text, NULL, 10);
+	os_close(fd);
+	return pid;
+}
+
+static int not_running(void)
+{
+	LOG(suite_not_running, .name = SUITE);
+	return 1;
+}
+
+static char *program_path(const struct control *c, const char *folder, const char *name)
+{
+	return (char *)arena_printf(c->arena, "%s/%s", folder, name).p;
+}
+
+static int run(char *const argv[])
+{
+	pid_t pid = os_fork();
+	int status = 1;
+
+	if (pid == 0) {
+		extern char **environ;
+
+		os_exec(argv[0], argv, environ);
+		fprintf(stderr, "postrider: fatal: %s: %s\n", argv[0], strerror(errno));
+		os_exit_now(1);
+	}
+	if (pid < 0 || os_wait(pid, &status) < 0)
+		return 1;
+	return status == 0 ? 0 : 1;
+}
+
+/* ---- check */
+
+static void report_layout(void *arg, struct slice text)
+{
+	(void)arg;
+	log_warning_text("%.*s", SL_ARG(text));
+}
+
+/* check_owner - configuration and programs belong to root, and nobody else may write there. */
+static void check_owner(const char *path)
+{
+	struct stat st;
+
+	if (os_fstatat(AT_FDCWD, path, &st, 0) < 0) {
+		log_warning_text("%s: %s", path, strerror(errno));
+		return;
+	}
+	if (st.st_uid != 0)
+		log_warning_text("not owned by root: %s", path);
+	if (st.st_mode & 022)
+		log_warning_text("group or other writable: %s", path);
+}
+
+static void check_owners(const struct control *c)
+{
+	const struct settings *s = c->conf->settings;
+
+	check_owner(c->config_dir);
+	check_owner(arena_printf(c->arena, "%s/main.cf", c->config_dir).p);
+	check_owner(arena_printf(c->arena, "%s/master.cf", c->config_dir).p);
+	check_owner(s->daemon_directory.p);
+	check_owner(s->command_directory.p);
+}
+
+static bool check_accounts(const struct control *c, struct sandbox_accounts *accounts)
+{
+	struct slice missing;
+
+	if (sandbox_accounts(privileges_find(SL("master")), c->conf->settings, accounts,
+			     &missing) == RES_OK)
+		return true;
+	log_fatal_text("no such user or group: %.*s", SL_ARG(missing));
+	return false;
+}
+
+/* check_own_accounts - the processes that speak to strangers should not be the spool's owner. */
+static void check_own_accounts(const struct control *c)
+{
+	for (size_t i = 0; i < privilege_count; i++) {
+		struct sandbox_accounts a;
+		struct slice missing;
+
+		if (privileges[i].user == USER_OWN &&
+		    sandbox_accounts(&privileges[i], c->conf->settings, &a, &missing) == RES_OK &&
+		    a.fell_back)
+			log_warning_text("there is no account %s: %s runs as %.*s", a.own_name,
+					 privileges[i].name,
+					 SL_ARG(c->conf->settings->mail_owner));
+	}
+}
+
+/* check - everything that can be known before a start; false when it cannot succeed. */
+static bool check(struct control *c, bool all)
+{
+	struct sandbox_accounts accounts;
+	bool root = os_euid() == 0;
+
+	if (!check_accounts(c, &accounts))
+		return false;
+	if (layout_check(c->conf->settings, &accounts, root, report_layout, NULL) > 0 && root) {
+		log_fatal_text("Postrider integrity check failed!");
+		return false;
+	}
+	if (!all)
+		return true;
+	show_problems(c, true);
+	check_owners(c);
+	check_own_accounts(c);
+	return true;
+}
+
+static int verb_check(struct control *c)
+{
+	return check(c, true) ? 0 : 1;
+}
+
+static int verb_set_permissions(struct control *c)
+{
+	return check(c, false) ? 0 : 1;
+}
+
+/* ---- start */
+
+static bool may_start(struct control *c)
+{
+	if (master_pid(c) != 0) {
+		LOG(suite_running, .name = SUITE);
+		return false;
+	}
+	if (!check(c, false))
+		return false;
+	LOG(suite_starting, .name = SUITE);
+	return true;
+}
+
+static int verb_start(struct control *c)
+{
+	char *argv[] = {program_path(c, c->conf->settings->daemon_directory.p, "master"),
+			(char *)"-w", c->verbose ? (char *)"-v" : NULL, NULL};
+
+	if (!may_start(c))
+		return 1;
+	if (run(argv) == 0)
+		return 0;
+	log_fatal_text("mail system startup failed");
+	return 1;
+}
+
+static int verb_start_fg(struct control *c)
+{
+	extern char **environ;
+	bool init = os_pid() == 1;
+	char *argv[] = {program_path(c, c->conf->settings->daemon_directory.p, "master"),
+			init ? (char *)"-i" : (char *)"-d", c->verbose ? (char *)"-v" : NULL, NULL};
+
+	if (!may_start(c))
+		return 1;
+	log_close();
+	os_exec(argv[0], argv, environ);
+	log_fatal_text("cannot start-fg the master daemon: %s", strerror(errno));
+	return 1;
+}
+
+/* ---- stop */
+
+static bool gone_within(const struct control *c, int64_t patience)
+{
+	int64_t deadline = os_deadline(patience);
+
+	while (master_pid(c) != 0) {
+		if (os_now() > deadline)
+			return false;
+		os_sleep(POLL_PAUSE);
+	}
+	return true;
+}
+
+static int end(struct control *c, int signal, int64_t patience)
+{
+	pid_t pid = master_pid(c);
+
+	if (pid == 0)
+		return 0;
+	if (os_kill(pid, signal) < 0) {
+		log_fatal_text("cannot signal process %d: %s", (int)pid, strerror(errno));
+		return 1;
+	}
+	if (gone_within(c, patience))
+		return 0;
+	log_warning_text("stopping the Postrider mail system with force");
+	os_kill(pid, SIGKILL);
+	return gone_within(c, FORCE_PATIENCE) ? 0 : 1;
+}
+
+static int verb_stop(struct control *c)
+{
+	if (master_pid(c) == 0)
+		return not_running();
+	LOG(suite_stopping, .name = SUITE);
+	return end(c, SIGTERM, STOP_PATIENCE);
+}
+
+static int verb_abort(struct control *c)
+{
+	if (master_pid(c) == 0)
+		return not_running();
+	log_info_text("aborting the Postrider mail system");
+	return end(c, SIGQUIT, FORCE_PATIENCE);
+}
+
+/* ---- while it runs */
+
+static int verb_reload(struct control *c)
+{
+	pid_t pid = master_pid(c);
+
+	if (pid == 0)
+		return not_running();
+	LOG(suite_refreshing, .name = SUITE);
+	return os_kill(pid, SIGHUP) == 0 ? 0 : 1;
+}
+
+static int verb_flush(struct control *c)
+{
+	char *argv[] = {program_path(c, c->conf->settings->command_directory.p, "postqueue"),
+			(char *)"-f", NULL};
+
+	return run(argv);
+}
+
+static int verb_status(struct control *c)
+{
+	pid_t pid = master_pid(c);
+
+	if (pid == 0) {
+		log_info_text("the Postrider mail system is not running");
+		return 1;
+	}
+	log_info_text("the Postrider mail system is running: PID: %d", (int)pid);
+	return 0;
+}
+
+static const struct verb {
+	const char *name;
+	bool root;
+	int (*run)(struct control *c);
+} verbs[] = {
+    {"start", true, verb_start},	   {"start-fg", true, verb_start_fg},
+    {"stop", true, verb_stop},		   {"abort", true, verb_abort},
+    {"reload", true, verb_reload},	   {"flush", true, verb_flush},
+    {"status", true, verb_status},	   {"check", true, verb_check},
+    {"set-permissions", true, verb_set_permissions},
+};
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: postrider [-c config_dir] [-v] start|start-fg|stop|reload|flush|abort|"
+			"status|check|set-permissions\n");
+	return 1;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static int perform(struct control *c, const struct verb *verb)
+{
+	int status;
+
+	if (verb->root && os_euid() != 0) {
+		fprintf(stderr, "postrider: fatal: the postrider command is reserved for the superuser\n");
+		return 1;
+	}
+	/* what is started here is to use the same directory */
+	setenv("MAIL_CONFIG", c->config_dir, 1);
+	os_umask(022);
+	if (!load(c))
+		return 1;
+	status = verb->run(c);
+	log_close();
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct control c = {.arena = arena_create()};
+	const char *option_c = NULL;
+	const struct verb *verb;
+	int option;
+
+	config_problems_init(&c.problems, c.arena);
+	while ((option = getopt(argc, argv, "+c:Dv")) != -1) {
+		if (option == 'c')
+			option_c = optarg;
+		else if (option == 'v')
+			c.verbose++;
+		else if (option != 'D')
+			return usage();
+	}
+	verb = optind < argc ? find_verb(argv[optind]) : NULL;
+	if (verb == NULL)
+		return usage();
+	if (config_directory_for(option_c, getenv("MAIL_CONFIG"), false, &c.problems,
+				 &c.config_dir) != RES_OK)
+		return 1;
+	return perform(&c, verb);
+}
