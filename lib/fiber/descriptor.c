@@ -151,13 +151,37 @@ static ssize_t drained(struct fiber_fd *f, uint32_t events, ssize_t did, size_t 
 	return did;
 }
 
+ssize_t fiber_try_recv(struct fiber_fd *f, void *buf, size_t n)
+{
+	ssize_t r;
+
+	if (!(f->ready & OS_READABLE))
+		return fiber_failed(EAGAIN);
+	r = os_recv(f->fd, buf, n, 0);
+	if (r < 0)
+		(void)again(f, OS_READABLE);
+	return drained(f, OS_READABLE, r, n);
+}
+
+ssize_t fiber_try_send(struct fiber_fd *f, const void *buf, size_t n)
+{
+	ssize_t r;
+
+	if (!(f->ready & OS_WRITABLE))
+		return fiber_failed(EAGAIN);
+	r = os_send(f->fd, buf, n, 0);
+	if (r < 0)
+		(void)again(f, OS_WRITABLE);
+	return drained(f, OS_WRITABLE, r, n);
+}
+
 ssize_t fiber_recv(struct fiber_fd *f, void *buf, size_t n, int64_t deadline, const char *why)
 {
 	while (before(f, OS_READABLE, deadline, why) == 0) {
-		ssize_t r = os_recv(f->fd, buf, n, 0);
+		ssize_t r = fiber_try_recv(f, buf, n);
 
-		if (r >= 0 || !again(f, OS_READABLE))
-			return drained(f, OS_READABLE, r, n);
+		if (r >= 0 || errno != EAGAIN)
+			return r;
 	}
 	return -1;
 }
@@ -165,10 +189,10 @@ ssize_t fiber_recv(struct fiber_fd *f, void *buf, size_t n, int64_t deadline, co
 ssize_t fiber_send(struct fiber_fd *f, const void *buf, size_t n, int64_t deadline, const char *why)
 {
 	while (before(f, OS_WRITABLE, deadline, why) == 0) {
-		ssize_t r = os_send(f->fd, buf, n, 0);
+		ssize_t r = fiber_try_send(f, buf, n);
 
-		if (r >= 0 || !again(f, OS_WRITABLE))
-			return drained(f, OS_WRITABLE, r, n);
+		if (r >= 0 || errno != EAGAIN)
+			return r;
 	}
 	return -1;
 }

@@ -153,6 +153,14 @@ ssize_t fiber_sendv(struct fiber_fd *f, const struct iovec *iov, int count, int6
 /* fiber_send_full - 0 when all went out. iov is changed. `pass` (or -1) goes with the first byte. */
 int fiber_send_full(struct fiber_fd *f, struct iovec *iov, int count, int pass, int64_t deadline,
 		    const char *why);
+/*
+ * fiber_try_recv, fiber_try_send - without any wait: -1 EAGAIN, at no cost when that is known already.
+ * For libraries that do their own waiting above: then fiber_wait_fd.
+ */
+ssize_t fiber_try_recv(struct fiber_fd *f, void *buf, size_t n);
+ssize_t fiber_try_send(struct fiber_fd *f, const void *buf, size_t n);
+/* fiber_spend - one call done; yields when the slice's budget is used up. For calls not made by the above. */
+void fiber_spend(void);
 ssize_t fiber_recv_fd(struct fiber_fd *f, void *buf, size_t n, int *got, int64_t deadline,
 		      const char *why);
 ssize_t fiber_sendfile(struct fiber_fd *f, int file, off_t *offset, size_t n, int64_t deadline,

@@ -90,8 +90,6 @@ int fiber_park(int64_t deadline, const char *why);
 void fiber_park_deaf(const char *why);
 /* fiber_wake - true when it was waiting, and wakes by this. */
 bool fiber_wake(struct fiber *f, int error);
-/* fiber_spend - one call done; yields when the slice's budget is used up. */
-void fiber_spend(void);
 /* fiber_failed - set errno and return -1 for an errno value, 0 for 0. */
 int fiber_failed(int error);
 
