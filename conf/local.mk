@@ -1,1 +1,21 @@
-# Filled with the folder.
+# What is installed as the configuration. A file that is there already is left alone; uninstall takes
+# only what nobody has changed.
+CONF_FILES = conf/main.cf conf/master.cf
+EXTRA_DIST += $(CONF_FILES)
+
+install-conf:
+	@$(MKDIR_P) "$(DESTDIR)$(pkgsysconfdir)"
+	@for f in $(CONF_FILES); do \
+		to="$(DESTDIR)$(pkgsysconfdir)/$${f#conf/}"; \
+		if test -e "$$to"; then echo " keeping $$to"; \
+		else echo " $(INSTALL_DATA) $$f $$to"; $(INSTALL_DATA) "$(top_srcdir)/$$f" "$$to"; fi || exit 1; \
+	done
+
+uninstall-conf:
+	@for f in $(CONF_FILES); do \
+		to="$(DESTDIR)$(pkgsysconfdir)/$${f#conf/}"; \
+		if cmp -s "$(top_srcdir)/$$f" "$$to"; then rm -f "$$to"; fi; \
+	done
+
+INSTALL_DATA_HOOKS += install-conf
+UNINSTALL_HOOKS += uninstall-conf

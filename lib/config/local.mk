@@ -10,6 +10,7 @@ lib_libconfig_a_SOURCES = \
 	lib/config/problem.c lib/config/problem.h \
 	lib/config/settings.c lib/config/settings.h \
 	lib/config/source.c lib/config/source.h \
+	lib/config/values.c lib/config/values.h \
 	lib/config/words.c
 nodist_lib_libconfig_a_SOURCES = gen/config/parameters_gen.c gen/config/settings_gen.h
 

@@ -87,7 +87,7 @@ static bool parse_wakeup(const struct line_parser *parser, struct slice value,
 static bool parse_limit(const struct line_parser *parser, struct slice value,
 			struct master_service *service)
 {
-	int64_t limit = parser->settings->default_process_limit;
+	int64_t limit = parser->settings ? parser->settings->default_process_limit : 0;
 
 	service->process_limit_default = is_default(value);
 	if (!is_default(value) && (!slice_i64(value, &limit) || limit < 0 || limit > INT32_MAX))
@@ -224,7 +224,7 @@ static bool default_chroot(const struct settings *settings)
 	int64_t level;
 	int64_t one;
 
-	return compatibility_level_parse(settings->compatibility_level, &level) &&
+	return settings && compatibility_level_parse(settings->compatibility_level, &level) &&
 	       compatibility_level_parse(SL("1"), &one) && level < one;
 }
 

@@ -45,7 +45,8 @@ struct master_cf {
 
 /*
  * master_cf_parse - pure. Each line that is wrong is a fatal problem with its line; RES_PERM then,
- * and the services that were right are still in *out. `text` must live as long as the arena.
+ * and the services that were right are still in *out. `settings` may be NULL for a caller that looks
+ * at the columns as written only. `text` must live as long as the arena.
  */
 enum result master_cf_parse(struct slice text, struct slice file, const struct settings *settings,
 			    struct arena *arena, struct config_problems *problems,

@@ -17,3 +17,9 @@ $(IPC_GENERATED_C): $(IPC_SCHEMA)
 noinst_LIBRARIES += lib/libipc.a
 lib_libipc_a_SOURCES = lib/ipc/ipc.h lib/ipc/codec.c lib/ipc/conn.c lib/ipc/client.c lib/ipc/mux.c
 nodist_lib_libipc_a_SOURCES = $(IPC_GENERATED_C)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_ipc
+tests_unit_test_ipc_SOURCES = tests/unit/test_ipc.c tests/unit/unit.h
+tests_unit_test_ipc_LDADD = lib/libipc.a lib/libfiber.a $(LIBS_OS) $(CMOCKA_LIBS) -lpthread
+endif

@@ -17,3 +17,9 @@ gen/log/events.c: $(LOG_SCHEMA)
 noinst_LIBRARIES += lib/liblog.a
 lib_liblog_a_SOURCES = lib/log/log.h lib/log/render.c lib/log/writer.c
 nodist_lib_liblog_a_SOURCES = gen/log/events.c
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_log
+tests_unit_test_log_SOURCES = tests/unit/test_log.c tests/unit/unit.h
+tests_unit_test_log_LDADD = lib/liblog.a lib/libfiber.a $(LIBS_OS) $(CMOCKA_LIBS) -lpthread
+endif

@@ -120,10 +120,9 @@ static void consume(size_t n, size_t lines)
 	writer.pending_lines -= lines;
 }
 
-/* next_datagram - bytes at the front that may go together: one line for syslog, several for postlogd. */
-static size_t next_datagram(size_t *lines)
+/* next_datagram - bytes that may go together: one line for syslog, several for postlogd. */
+static size_t next_datagram(struct slice all, size_t *lines)
 {
-	struct slice all = buffer_slice(&writer.pending);
 	size_t n = 0;
 
 	*lines = 0;
@@ -154,32 +153,38 @@ static void write_direct(void)
 	consume(writer.pending.len, writer.pending_lines);
 }
 
-/* send_pending - as much as goes without waiting. True when nothing is left. */
-static bool send_pending(void)
+/* send_datagrams - as many as go without waiting; *at and *lines are what has gone or been given up. */
+static void send_datagrams(size_t *at, size_t *lines)
 {
-	while (writer.pending.len > 0) {
-		size_t lines;
-		size_t n = next_datagram(&lines);
+	while (*at < writer.pending.len && connect_writer()) {
+		size_t count;
+		size_t n = next_datagram(slice_from(buffer_slice(&writer.pending), *at), &count);
 
-		if (!connect_writer()) {
-			if (writer.direct && writer.file[0] != '\0')
-				write_direct();
-			return writer.pending.len == 0;
-		}
-		if (os_send(writer.fd, writer.pending.data, n - 1, MSG_DONTWAIT) < 0) {
+		if (os_send(writer.fd, writer.pending.data + *at, n - 1, MSG_DONTWAIT) < 0) {
 			if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
-				return false;
-			if (errno == EMSGSIZE) {
-				writer.dropped += lines;
-				consume(n, lines);
+				return;
+			if (errno != EMSGSIZE) {
+				disconnect(); /* the receiver is gone, or another one has its name now */
 				continue;
 			}
-			disconnect(); /* the receiver is gone, or another one has its name now */
-			continue;
+			writer.dropped += count;
 		}
-		consume(n, lines);
+		*at += n;
+		*lines += count;
 	}
-	return true;
+}
+
+/* send_pending - true when nothing is left. */
+static bool send_pending(void)
+{
+	size_t at = 0;
+	size_t lines = 0;
+
+	send_datagrams(&at, &lines);
+	consume(at, lines);
+	if (writer.pending.len > 0 && writer.fd < 0 && writer.direct && writer.file[0] != '\0')
+		write_direct();
+	return writer.pending.len == 0;
 }
 
 static const char *timestamp(void)

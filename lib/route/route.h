@@ -51,7 +51,7 @@ void route_rewrite(const struct route *route, struct slice address, enum route_c
 
 struct route_target {
 	struct slice transport; /* name of a service in master.cf */
-	struct slice nexthop;   /* what the transport gets as destination; lower case */
+	struct slice nexthop;   /* its destination: as configured, or the domain in lower case */
 	struct slice recipient; /* the address as resolved (our own routing removed) */
 	struct slice domain;    /* its domain, lower case; empty for a bare name */
 	unsigned flags;
@@ -65,12 +65,14 @@ enum result route_resolve(struct route *route, struct slice sender, struct slice
 			  struct arena *arena, struct route_target *target, struct slice *reason);
 
 /*
- * route_known_recipient - does the recipient exist, as far as the class's tables say
- * (local_recipient_maps, virtual_alias_maps, virtual_mailbox_maps, relay_recipient_maps)?
- * An empty parameter means that nobody knows, and everybody is let in; so does luser_relay for local
- * ones. canonical, virtual alias maps and aliases are asked first, in every class.
- * RES_OK: yes. RES_PERM: no; *reason is Postfix's text ("User unknown in local recipient table").
- * RES_TEMP: a table cannot be asked; *reason names it.
+ * route_known_recipient - does the recipient exist, as far as the tables of its class say
+ * (local_recipient_maps, virtual_mailbox_maps, relay_recipient_maps)? An empty parameter means that
+ * nobody knows, and everybody is let in. recipient_canonical_maps, canonical_maps and
+ * virtual_alias_maps are asked first, in every class. A recipient whose transport is `error` does not
+ * exist.
+ * RES_OK: yes. RES_PERM: no; *reason is Postfix's text, "User unknown in local recipient table" or the
+ * like; that of an error transport may begin with an enhanced status code ("5.1.6 User has moved
+ * to x@y"). RES_TEMP: a table cannot be asked, and *reason names it; or the transport is `retry`.
  */
 enum result route_known_recipient(struct route *route, const struct route_target *target,
 				  struct arena *arena, struct slice *reason);

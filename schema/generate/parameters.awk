@@ -163,9 +163,9 @@ function write_struct(    i, name, type)
 	print "#ifndef CONFIG_SETTINGS_GEN_H"
 	print "#define CONFIG_SETTINGS_GEN_H\n"
 	print "#include \"base/slice.h\"\n"
-	print "struct config;\n"
+	print "struct config_values;\n"
 	print "struct settings {"
-	print "\tstruct config *config; /* the text behind it; settings.c only */"
+	print "\tstruct config_values *values; /* the text behind it; settings.c only */"
 	for (i = 1; i <= n; i++) {
 		name = order[i]
 		if (kind[name] == "template")

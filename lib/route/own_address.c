@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC */
+/* own_address - the addresses under which this machine gets mail: user@[192.0.2.1] is local. */
+#include "route/route_state.h"
+
+#include <ifaddrs.h>
+#include <netdb.h>
+#include <net/if.h>
+#include <netinet/in.h>
+
+#define OWN_MAX 512
+
+static void add(struct own_addresses *own, const struct ip_addr *ip)
+{
+	if (ip->bits != 0 && own->count < OWN_MAX && !own_addresses_contain(own, ip))
+		own->items[own->count++] = *ip;
+}
+
+static void add_sockaddr(struct own_addresses *own, const struct sockaddr *sa)
+{
+	struct ip_addr ip = {.bits = 0};
+
+	if (sa == NULL)
+		return;
+	if (sa->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)sa;
+
+		ip = ip_from_bytes(&in->sin_addr, 4);
+	} else if (sa->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)sa;
+
+		ip = ip_from_bytes(&in6->sin6_addr, 16);
+	}
+	add(own, &ip);
+}
+
+static void add_interfaces(struct own_addresses *own, bool loopback_only)
+{
+	struct ifaddrs *all;
+
+	if (getifaddrs(&all) < 0)
+		return;
+	for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next)
+		if ((one->ifa_flags & IFF_UP) && (!loopback_only || (one->ifa_flags & IFF_LOOPBACK)))
+			add_sockaddr(own, one->ifa_addr);
+	freeifaddrs(all);
+}
+
+static void add_name(struct own_addresses *own, struct arena *arena, struct slice name)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *all;
+	const char *text = arena_str(arena, name);
+	struct ip_addr ip;
+
+	if (ip_parse_bracketed(name, &ip)) {
+		add(own, &ip);
+		return;
+	}
+	if (text == NULL || getaddrinfo(text, NULL, &hints, &all) != 0)
+		return;
+	for (const struct addrinfo *one = all; one != NULL; one = one->ai_next)
+		add_sockaddr(own, one->ai_addr);
+	freeaddrinfo(all);
+}
+
+static void add_list(struct own_addresses *own, struct arena *arena, struct slice list)
+{
+	struct slice word;
+
+	while (settings_next_word(&list, &word)) {
+		if (slice_caseeq(word, SL("all")))
+			add_interfaces(own, false);
+		else if (slice_caseeq(word, SL("loopback-only")))
+			add_interfaces(own, true);
+		else
+			add_name(own, arena, word);
+	}
+}
+
+void own_addresses_load(const struct settings *settings, struct arena *arena,
+			struct own_addresses *own)
+{
+	own->count = 0;
+	own->items = ARENA_ARRAY(arena, OWN_MAX, struct ip_addr);
+	add_list(own, arena, settings->inet_interfaces);
+	add_list(own, arena, settings->proxy_interfaces);
+}
+
+bool own_addresses_contain(const struct own_addresses *own, const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < own->count; i++)
+		if (ip_equal(&own->items[i], ip))
+			return true;
+	return false;
+}
