@@ -8,6 +8,7 @@ struct expander {
 	const struct expansion *how;
 	struct arena *arena;
 	const char *error; /* set once, then everything returns */
+	size_t references; /* followed so far: `$b$b` a hundred deep would take for ever */
 };
 
 static bool expand_into(struct expander *e, struct slice text, unsigned depth, struct buffer *out);
@@ -76,6 +77,9 @@ static bool put_value(struct expander *e, struct slice name, unsigned depth, str
 {
 	struct slice value = e->how->lookup(e->how->context, name);
 
+	if (++e->references > EXPAND_REFERENCES)
+		return fail(e, "more than %u references to other parameters",
+			    (unsigned)EXPAND_REFERENCES);
 	if (e->how->once)
 		return put(e, out, value);
 	if (depth >= EXPAND_DEPTH)
@@ -190,7 +194,7 @@ static bool take_operand(struct expander *e, struct slice *rest, unsigned depth,
 	if (!take_group(*rest, '{', '}', &body, rest))
 		return fail(e, "a } is missing in \"%.*s\"", SL_ARG(*rest));
 	buffer_init(&text, EXPAND_LIMIT);
-	ok = expand_into(e, slice_trim(body), depth + 1, &text);
+	ok = expand_into(e, body, depth + 1, &text);
 	if (ok)
 		*out = arena_dup(e->arena, buffer_slice(&text));
 	buffer_free(&text);

@@ -15,8 +15,9 @@
 
 #include "base/arena.h"
 
-/* How deep values may refer to each other, and how long a result may get. */
+/* How deep values may refer to each other, how often, and how long a result may get. */
 #define EXPAND_DEPTH 100
+#define EXPAND_REFERENCES 100000
 #define EXPAND_LIMIT ((size_t)1 << 20)
 
 /* expand_lookup - the unexpanded value of a name; the absent slice when there is none. */

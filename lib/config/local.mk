@@ -15,7 +15,17 @@ lib_libconfig_a_SOURCES = \
 nodist_lib_libconfig_a_SOURCES = gen/config/parameters_gen.c gen/config/settings_gen.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_config
+check_PROGRAMS += tests/unit/test_config tests/unit/test_config_text
 tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/unit.h
 tests_unit_test_config_LDADD = lib/libconfig.a $(LIBS_OS) $(CMOCKA_LIBS)
+tests_unit_test_config_text_SOURCES = tests/unit/test_config_text.c tests/unit/unit.h
+tests_unit_test_config_text_LDADD = lib/libconfig.a $(LIBS_OS) $(CMOCKA_LIBS)
 endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_main_cf tests/fuzz/fuzz_master_cf
+tests_fuzz_fuzz_main_cf_SOURCES = tests/fuzz/fuzz_main_cf.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_main_cf_LDADD = lib/libconfig.a $(LIBS_OS)
+tests_fuzz_fuzz_main_cf_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_master_cf_SOURCES = tests/fuzz/fuzz_master_cf.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_master_cf_LDADD = lib/libconfig.a $(LIBS_OS)
+tests_fuzz_fuzz_master_cf_LDFLAGS = $(FUZZ_LINK)

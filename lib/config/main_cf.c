@@ -136,6 +136,8 @@ void main_cf_parse(struct slice text, struct slice file, struct arena *arena,
 
 		if (ascii_isspace(line.text.p[0]))
 			wrong = "the first line must not begin with white space";
+		if (slice_find(line.text, '\0') >= 0)
+			wrong = "a NUL byte in the line";
 		if (wrong) {
 			config_problem_add(problems, true, file, line.first, SL_NULL,
 					   "%s: \"%.*s\" (allowed: name = value)", wrong,

@@ -299,12 +299,14 @@ enum result master_cf_parse(struct slice text, struct slice file, const struct s
 	line_reader_init(&reader, text);
 	while (line_reader_next(&reader, arena, &line)) {
 		struct master_service *service = new_service(out, &size, arena);
+		bool has_nul = slice_find(line.text, '\0') >= 0;
 
 		parser.line = line.first;
 		parser.text = line.text;
-		if (ascii_isspace(line.text.p[0]))
-			config_problem_add(problems, true, file, line.first, SL_NULL,
-					   "the first line must not begin with white space: \"%.*s\"",
+		if (has_nul || ascii_isspace(line.text.p[0]))
+			config_problem_add(problems, true, file, line.first, SL_NULL, "%s: \"%.*s\"",
+					   has_nul ? "a NUL byte in the line"
+						   : "the first line must not begin with white space",
 					   SL_ARG(line.text));
 		else if (parse_line(&parser, service))
 			keep(&parser, out, service);
