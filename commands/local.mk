@@ -4,3 +4,11 @@ sbin_PROGRAMS += commands/postconf
 commands_postconf_SOURCES = commands/postconf.c commands/postconf.h commands/postconf_edit.c \
 	commands/postconf_master.c commands/postconf_show.c commands/postconf_usage.c
 commands_postconf_LDADD = lib/libconfig.a $(LIBS_OS)
+
+MAP_TOOL = commands/map_build.c commands/map_content.c commands/map_query.c commands/map_tool.c \
+	commands/map_tool.h
+sbin_PROGRAMS += commands/postmap commands/postalias
+commands_postmap_SOURCES = commands/postmap.c $(MAP_TOOL)
+commands_postmap_LDADD = lib/libtable.a lib/libconfig.a $(LIBS_OS) $(LMDB_LIBS) $(PCRE2_LIBS)
+commands_postalias_SOURCES = commands/postalias.c $(MAP_TOOL)
+commands_postalias_LDADD = $(commands_postmap_LDADD)

@@ -1,10 +1,12 @@
 noinst_LIBRARIES += lib/libtable.a
 lib_libtable_a_SOURCES = \
+	lib/table/alias_line.c lib/table/alias_line.h \
 	lib/table/cidr.c \
 	lib/table/combine.c \
 	lib/table/literal.c \
 	lib/table/lmdb.c \
 	lib/table/lmdb_read.c lib/table/lmdb_read.h \
+	lib/table/lmdb_write.c lib/table/lmdb_write.h \
 	lib/table/match_list.c lib/table/match_list.h \
 	lib/table/pattern.c lib/table/pattern.h \
 	lib/table/pcre.c \

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: ISC */
+/* map_build - make LMDB files from sources, add to them, delete from them. */
+#include "commands/map_tool.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/process.h"
+#include "table/lmdb_write.h"
+#include "table/source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SOURCE_LIMIT ((off_t)4 << 30)
+
+/* One map being written. */
+struct build {
+	struct map_tool *tool;
+	const char *spec;
+	const char *source; /* the file that is read */
+	const char *target; /* the .lmdb file */
+	struct lmdb_writer *writer;
+	struct arena *arena; /* of one line */
+};
+
+/* split_map - "type:name"; only what becomes an lmdb file can be made. */
+static void split_map(struct map_tool *tool, const char *map, struct build *build)
+{
+	struct slice spec = slice_str(map), type = tool->settings->default_database_type;
+	ssize_t colon = map[0] == '/' ? -1 : slice_find(spec, ':');
+
+	if (colon >= 0)
+		type = slice_sub(spec, 0, (size_t)colon);
+	if (!slice_eq(type, SL("lmdb")) && !slice_eq(type, SL("hash")) &&
+	    !slice_eq(type, SL("btree")))
+		map_fatal("unsupported dictionary type: %.*s does not support bulk-mode creation",
+			  SL_ARG(type));
+	*build = (struct build){.tool = tool, .arena = arena_create()};
+	build->spec = arena_printf(tool->arena, "%.*s:%s", SL_ARG(type), map + colon + 1).p;
+	build->source = map + colon + 1;
+	build->target = arena_printf(tool->arena, "%s.lmdb", build->source).p;
+}
+
+static _Noreturn void build_failed(struct build *build)
+{
+	char why[600];
+
+	/* the writer goes first: it removes the unfinished file */
+	snprintf(why, sizeof(why), "%s", lmdb_writer_error(build->writer));
+	lmdb_abort(&build->writer);
+	map_fatal("%s", why);
+}
+
+static struct slice with_nul(struct build *build, struct slice text)
+{
+	struct slice copy = arena_dup(build->arena, text);
+
+	/* arena_dup puts a NUL behind the copy */
+	copy.n++;
+	return copy;
+}
+
+/* put - one entry; `nul`: as -N and the default have it. */
+static void put(struct build *build, struct slice key, struct slice value, bool nul)
+{
+	struct map_tool *tool = build->tool;
+	enum lmdb_change change;
+	struct slice shown = key;
+
+	if (nul) {
+		key = with_nul(build, key);
+		value = with_nul(build, value);
+	}
+	change = lmdb_put(build->writer, key, value, tool->replace);
+	if (change == LMDB_FAILED)
+		build_failed(build);
+	if (change == LMDB_UNCHANGED && !tool->ignore_existing)
+		map_warn("%s: duplicate entry: \"%.*s\"", build->spec, SL_ARG(shown));
+}
+
+static void put_line(struct build *build, unsigned number, struct slice line)
+{
+	struct map_tool *tool = build->tool;
+	struct slice key, value;
+
+	if (tool->parse(build->source, number, line, build->arena, &key, &value) != MAP_LINE_OK)
+		return;
+	if (!tool->keep_case)
+		key = arena_lower(build->arena, key);
+	if (tool->file_content)
+		value = map_encode_files(value, build->arena);
+	if (key.n + !tool->no_nul > 511) {
+		map_warn("%s, line %u: the key is longer than an LMDB file can hold -- ignoring "
+			 "this line",
+			 build->source, number);
+		return;
+	}
+	put(build, key, value, !tool->no_nul);
+}
+
+static void put_text(struct build *build, struct slice text)
+{
+	struct source source;
+	struct slice line;
+	enum source_line kind;
+
+	source_init(&source, text);
+	while ((kind = source_next(&source, build->arena, &line)) != SOURCE_END) {
+		if (kind == SOURCE_INDENTED)
+			map_warn("%s, line %u: logical line must not start with whitespace: "
+				 "\"%.*s\"",
+				 build->source, source.first, SL_ARG(line));
+		else
+			put_line(build, source.first, line);
+		arena_reset(build->arena);
+	}
+}
+
+/* put_signatures - what sendmail and NIS look for in an alias file; without NUL, always. */
+static void put_signatures(struct build *build)
+{
+	char now[32];
+	bool replace = build->tool->replace, quiet = build->tool->ignore_existing;
+
+	snprintf(now, sizeof(now), "%lld", (long long)(os_wall() / OS_SECOND));
+	build->tool->replace = true;
+	put(build, SL("@"), SL("@"), false);
+	put(build, SL("YP_MASTER_NAME"), build->tool->settings->myhostname, false);
+	put(build, SL("YP_LAST_MODIFIED"), slice_str(now), false);
+	build->tool->replace = replace;
+	build->tool->ignore_existing = quiet;
+}
+
+/* read_descriptor - all of a file or of standard input. */
+static struct slice read_descriptor(struct build *build, int fd)
+{
+	size_t size = 64 * 1024, used = 0;
+	char *text = malloc(size);
+	ssize_t n = 1;
+
+	while (text != NULL && (n = os_read(fd, text + used, size - used)) > 0) {
+		used += (size_t)n;
+		if (used == size && (off_t)size < SOURCE_LIMIT)
+			text = realloc(text, size *= 2);
+		else if (used == size)
+			map_fatal("%s is too large", build->source);
+	}
+	if (text == NULL)
+		map_fatal("out of memory");
+	if (n < 0)
+		map_fatal("read %s: %s", build->source, strerror(errno));
+	return slice(text, used);
+}
+
+/*
+ * lower_rights - files that a user owns are written as that user (-o: not), so that root follows
+ * nobody's symbolic links.
+ */
+static void lower_rights(const struct build *build, const struct stat *owner)
+{
+	if (!build->tool->keep_root && os_euid() == 0 && owner->st_uid != 0 &&
+	    os_act_as(owner->st_uid, owner->st_gid) < 0)
+		map_fatal("cannot act as the owner of %s: %s", build->source, strerror(errno));
+}
+
+static void raise_rights(void)
+{
+	if (os_uid() == 0 && os_euid() != 0 && os_act_as(0, os_gid()) < 0)
+		map_fatal("cannot become root again: %s", strerror(errno));
+}
+
+/* open_source - the source file, with its owner and mode; a database that is only added to may lack it */
+static int open_source(struct build *build, struct stat *st)
+{
+	int fd = os_openat(AT_FDCWD, build->source, O_RDONLY, 0);
+
+	if (fd >= 0 && os_fstat(fd, st) == 0)
+		return fd;
+	if (!build->tool->incremental || errno != ENOENT)
+		map_fatal("open %s: %s", build->source, strerror(errno));
+	if (os_fstatat(AT_FDCWD, build->target, st, 0) < 0)
+		*st = (struct stat){.st_uid = os_euid(), .st_gid = os_egid(), .st_mode = 0644};
+	return -1;
+}
+
+void map_build(struct map_tool *tool, const char *map)
+{
+	struct build build;
+	struct stat st;
+	struct slice text;
+	mode_t mode;
+	int fd;
+
+	split_map(tool, map, &build);
+	fd = open_source(&build, &st);
+	lower_rights(&build, &st);
+	mode = tool->default_mode ? 0644 : st.st_mode & 0666;
+	text = read_descriptor(&build, tool->incremental ? 0 : fd);
+	build.writer = tool->incremental ? lmdb_update(build.target, mode, true)
+					 : lmdb_build(build.target, mode);
+	if (lmdb_writer_error(build.writer) != NULL)
+		build_failed(&build);
+	put_text(&build, text);
+	if (tool->aliases)
+		put_signatures(&build);
+	if (!lmdb_finish(build.writer))
+		build_failed(&build);
+	lmdb_abort(&build.writer);
+	raise_rights();
+	if (fd >= 0)
+		os_close(fd);
+	free((void *)(uintptr_t)text.p);
+	arena_destroy(&build.arena);
+}
+
+/* delete_key - with a NUL at its end, or without. */
+static bool delete_key(struct build *build, struct slice key)
+{
+	const struct map_tool *tool = build->tool;
+	enum lmdb_change change = LMDB_UNCHANGED;
+
+	if (!tool->keep_case)
+		key = arena_lower(build->arena, key);
+	if (!tool->no_nul)
+		change = lmdb_delete(build->writer, with_nul(build, key));
+	if (change == LMDB_UNCHANGED && !tool->nul)
+		change = lmdb_delete(build->writer, key);
+	if (change == LMDB_FAILED)
+		build_failed(build);
+	return change == LMDB_CHANGED;
+}
+
+/* read_keys - the lines of standard input, once for all maps. */
+static struct slice read_keys(struct build *build)
+{
+	build->source = "standard input";
+	return read_descriptor(build, 0);
+}
+
+static bool delete_from(struct map_tool *tool, const char *map, struct slice *keys)
+{
+	struct build build;
+	struct slice rest, key;
+	struct stat st;
+	bool found = false;
+
+	split_map(tool, map, &build);
+	if (os_fstatat(AT_FDCWD, build.target, &st, 0) < 0)
+		map_fatal("open database %s: %s", build.target, strerror(errno));
+	lower_rights(&build, &st);
+	build.writer = lmdb_update(build.target, 0644, false);
+	if (lmdb_writer_error(build.writer) != NULL)
+		build_failed(&build);
+	if (slice_is_null(*keys))
+		*keys = slice_eq(slice_str(tool->delete), SL("-")) ? read_keys(&build)
+								   : slice_str(tool->delete);
+	rest = *keys;
+	if (!slice_eq(slice_str(tool->delete), SL("-")))
+		found = delete_key(&build, rest);
+	else
+		while (slice_next(&rest, "\n", &key))
+			found |= delete_key(&build, key);
+	if (found && !lmdb_finish(build.writer))
+		build_failed(&build);
+	lmdb_abort(&build.writer);
+	raise_rights();
+	arena_destroy(&build.arena);
+	return found;
+}
+
+int map_delete(struct map_tool *tool, char **maps)
+{
+	struct slice keys = SL_NULL;
+	bool found = false;
+
+	for (; *maps != NULL; maps++)
+		found |= delete_from(tool, *maps, &keys);
+	return found ? 0 : 1;
+}

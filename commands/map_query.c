@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: ISC */
+/* map_query - ask tables and list them. */
+#include "base/buffer.h"
+#include "commands/map_tool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A logical header that is longer is cut here. */
+#define HEADER_LIMIT ((size_t)1024 * 1024)
+
+struct query {
+	struct map_tool *tool;
+	struct table **tables;
+	size_t count;
+	struct arena *arena; /* of one key */
+};
+
+bool map_read_line(struct arena *arena, struct slice *line)
+{
+	char *text = NULL;
+	size_t room = 0;
+	ssize_t n = getline(&text, &room, stdin);
+
+	if (n > 0 && text[n - 1] == '\n')
+		n--;
+	if (n >= 0)
+		*line = arena_dup(arena, slice(text, (size_t)n));
+	free(text);
+	return n >= 0;
+}
+
+static unsigned table_flags(const struct map_tool *tool)
+{
+	unsigned flags = TABLE_DUP_WARN;
+
+	if (!tool->keep_case)
+		flags |= TABLE_FOLD;
+	if (tool->nul)
+		flags |= TABLE_KEEP_NUL;
+	if (tool->no_nul)
+		flags |= TABLE_NO_NUL;
+	return flags;
+}
+
+static void open_all(struct map_tool *tool, char **maps, struct query *query)
+{
+	size_t count = 0;
+
+	while (maps[count] != NULL)
+		count++;
+	*query = (struct query){.tool = tool, .count = count, .arena = arena_create()};
+	query->tables = ARENA_ARRAY(tool->arena, count, struct table *);
+	for (size_t i = 0; i < count; i++) {
+		struct slice error;
+
+		query->tables[i] =
+		    table_open(tool->set, slice_str(maps[i]), table_flags(tool));
+		error = table_error(query->tables[i]);
+		if (!slice_is_null(error))
+			exit(1); /* the set has said why */
+	}
+}
+
+/* look_up - the first table that has the key; a table that cannot answer ends the program. */
+static bool look_up(const struct query *query, struct slice key, struct slice *value)
+{
+	for (size_t i = 0; i < query->count; i++) {
+		struct slice name = table_name(query->tables[i]);
+
+		switch (table_lookup(query->tables[i], key, query->arena, value)) {
+		case TABLE_MISSING:
+			continue;
+		case TABLE_TEMP:
+			map_fatal("%.*s", SL_ARG(*value));
+		case TABLE_FOUND:
+			break;
+		}
+		if (value->n == 0)
+			map_warn("table %.*s: key %.*s: empty string result is not allowed; the "
+				 "table should say \"not found\"",
+				 SL_ARG(name), SL_ARG(key));
+		if (!query->tool->file_content)
+			return true;
+		if (map_decode(*value, query->arena, value))
+			return true;
+		map_fatal("table %.*s: key %.*s: the value is not base64", SL_ARG(name),
+			  SL_ARG(key));
+	}
+	return false;
+}
+
+static void print_entry(const struct map_tool *tool, struct slice key, struct slice value)
+{
+	fwrite(key.p, 1, key.n, stdout);
+	fputs(tool->separator, stdout);
+	fwrite(value.p, 1, value.n, stdout);
+	putchar('\n');
+}
+
+static bool query_and_print(struct query *query, struct slice key)
+{
+	struct slice value;
+	bool found = key.n > 0 && look_up(query, key, &value);
+
+	if (found)
+		print_entry(query->tool, key, value);
+	return found;
+}
+
+static bool query_lines(struct query *query)
+{
+	struct slice line;
+	bool found = false;
+
+	for (; map_read_line(query->arena, &line); arena_reset(query->arena))
+		found |= query_and_print(query, line);
+	return found;
+}
+
+/* is_header - "name:", of printable bytes without space. */
+static bool is_header(struct slice line)
+{
+	size_t i = 0;
+
+	while (i < line.n && line.p[i] > ' ' && line.p[i] < 127 && line.p[i] != ':')
+		i++;
+	return i > 0 && i < line.n && line.p[i] == ':';
+}
+
+/* query_message - its logical header lines, or the lines of its body. */
+static bool query_message(struct query *query, bool body)
+{
+	struct buffer header;
+	struct slice line;
+	bool found = false, in_body = false;
+
+	buffer_init(&header, HEADER_LIMIT);
+	while (map_read_line(query->arena, &line)) {
+		bool continues = !in_body && header.len > 0 && line.n > 0 &&
+				 (line.p[0] == ' ' || line.p[0] == '\t');
+
+		if (continues) {
+			buffer_append_byte(&header, '\n');
+			buffer_append(&header, line);
+			continue;
+		}
+		if (!in_body && !body && header.len > 0)
+			found |= query_and_print(query, buffer_slice(&header));
+		buffer_reset(&header);
+		if (!in_body && !is_header(line)) {
+			in_body = true;
+			if (!body)
+				break;
+			if (line.n == 0)
+				continue;
+		}
+		if (in_body)
+			found |= query_and_print(query, line);
+		else
+			buffer_append(&header, line);
+	}
+	if (!in_body && !body && header.len > 0)
+		found |= query_and_print(query, buffer_slice(&header));
+	buffer_free(&header);
+	return found;
+}
+
+int map_query(struct map_tool *tool, char **maps)
+{
+	struct query query;
+	struct slice value;
+	bool found;
+
+	open_all(tool, maps, &query);
+	if (slice_eq(slice_str(tool->query), SL("-"))) {
+		found = tool->input == MAP_LINES ? query_lines(&query)
+						 : query_message(&query, tool->input == MAP_BODY);
+	} else {
+		found = look_up(&query, slice_str(tool->query), &value);
+		if (found) {
+			fwrite(value.p, 1, value.n, stdout);
+			putchar('\n');
+		}
+	}
+	arena_destroy(&query.arena);
+	return found ? 0 : 1;
+}
+
+/* list_table - two arenas in turn, for the last key is needed to find the next. */
+static void list_table(struct map_tool *tool, struct table *table)
+{
+	struct arena *arenas[2] = {arena_create(), arena_create()};
+	struct slice key = SL_NULL, value;
+	enum table_result result = TABLE_FOUND;
+	size_t cursor = 0;
+
+	for (unsigned turn = 0; result == TABLE_FOUND; turn = !turn) {
+		arena_reset(arenas[turn]);
+		result = table_next(table, &cursor, arenas[turn], &key, &value);
+		if (result == TABLE_TEMP)
+			map_fatal("%.*s", SL_ARG(value));
+		if (result != TABLE_FOUND)
+			break;
+		if (tool->file_content && !map_decode(value, arenas[turn], &value))
+			map_fatal("key %.*s: the value is not base64", SL_ARG(key));
+		print_entry(tool, key, value);
+	}
+	arena_destroy(&arenas[0]);
+	arena_destroy(&arenas[1]);
+}
+
+int map_list(struct map_tool *tool, char **maps)
+{
+	struct query query;
+
+	open_all(tool, maps, &query);
+	for (size_t i = 0; i < query.count; i++)
+		list_table(tool, query.tables[i]);
+	arena_destroy(&query.arena);
+	return 0;
+}

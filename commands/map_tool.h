@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * map_tool - what postmap and postalias share: options, queries, listing, deleting, and making an
+ * LMDB file from a source. They differ in how a source line is read and an entry is shown.
+ */
+#ifndef COMMANDS_MAP_TOOL_H
+#define COMMANDS_MAP_TOOL_H
+
+#include "base/arena.h"
+#include "base/slice.h"
+#include "config/settings.h"
+#include "table/table.h"
+
+enum map_query_input {
+	MAP_LINES,   /* -q -: one key a line */
+	MAP_HEADERS, /* -h: logical header lines of a message */
+	MAP_BODY     /* -b: its body lines */
+};
+
+/* One line of a source was understood, is to be left out, or ends the work. */
+enum map_line { MAP_LINE_OK, MAP_LINE_SKIP };
+
+struct map_tool {
+	const char *name;      /* "postmap" */
+	const char *options;   /* getopt's */
+	const char *usage;     /* what stands behind "usage: NAME " */
+	const char *separator; /* between key and value of what is printed */
+	bool aliases;
+	/* parse - key and value of a logical line, into the arena; a warning was given when skipped. */
+	enum map_line (*parse)(const char *file, unsigned line_number, struct slice line,
+			       struct arena *arena, struct slice *key, struct slice *value);
+
+	/* from the command line */
+	const char *config_dir;
+	const char *query;
+	const char *delete;
+	bool list;
+	bool incremental;
+	bool keep_case;
+	bool keep_root;
+	bool default_mode;
+	bool replace;
+	bool ignore_existing;
+	bool file_content; /* -F */
+	bool nul;
+	bool no_nul;
+	enum map_query_input input;
+
+	struct arena *arena;
+	struct settings *settings;
+	struct table_set *set;
+};
+
+int map_tool_main(struct map_tool *tool, int argc, char **argv);
+
+void map_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void map_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* map_query - print the first value of `query` ("-": of every key from standard input). */
+int map_query(struct map_tool *tool, char **maps);
+int map_list(struct map_tool *tool, char **maps);
+/* map_build, map_delete - only lmdb (and hash, btree, which stand for it). */
+void map_build(struct map_tool *tool, const char *map);
+int map_delete(struct map_tool *tool, char **maps);
+
+/* map_read_line - a line of standard input without its end; false at end of file. */
+bool map_read_line(struct arena *arena, struct slice *line);
+
+/* map_decode_file, map_encode_files - -F: base64 of what files hold. */
+bool map_decode(struct slice text, struct arena *arena, struct slice *out);
+struct slice map_encode_files(struct slice names, struct arena *arena);
+
+#endif
