@@ -171,8 +171,7 @@ struct queue_message {
 	int fd;
 	uint64_t content_offset;
 	uint64_t content_size;
-	uint32_t content_crc; /* what queue_message_verify compares with */
-	uint32_t head_crc;
+	uint32_t content_seed, content_crc; /* for queue_message_verify */
 };
 
 /*
@@ -279,6 +278,7 @@ struct queue_mark {
 	int64_t warned;    /* QUEUE_WHOLE: delay warning is queued; else 0 */
 	int64_t next_time; /* QUEUE_WHOLE: set by queue_defer */
 	uint32_t add_flags;/* QUEUE_WHOLE: enum queue_flag bits to set, QUEUE_EXPIRED */
+	uint32_t tries;    /* set by the queue */
 	struct slice dsn, text, relay, mta, remote, final;
 };
 

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/* queue/message - opening the message in a record. Internal to lib/queue. */
+#ifndef QUEUE_MESSAGE_H
+#define QUEUE_MESSAGE_H
+
+#include "queue/marks.h"
+#include "queue/record.h"
+
+/*
+ * message_read - the message record at `offset` of fd, its envelope decoded into the arena. key 0:
+ * whatever the header says (files of their own). m->fd is left alone. RES_PERM QUEUE_DAMAGED.
+ */
+enum result message_read(int fd, uint64_t key, uint64_t offset, struct arena *arena,
+			 struct queue_message *m, struct record *r, struct queue_error *error);
+/*
+ * message_read_own - the same of a file of its own, with its status records merged; *append: where
+ * the next of them goes.
+ */
+enum result message_read_own(int fd, struct arena *arena, struct queue_message *m,
+			     struct record *r, uint64_t *append, struct queue_error *error);
+/* message_directory - "large", "deferred", "hold"; NULL for places without files of their own. */
+const char *message_directory(enum queue_place place);
+
+#endif
