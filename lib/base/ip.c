@@ -89,7 +89,12 @@ enum ip_net_error ip_net_parse(struct slice s, struct ip_net *out)
 		return IP_NET_BAD_ADDRESS;
 	prefix = ip.bits;
 	if (slash >= 0 &&
-	    (!slice_u64(slice_from(s, (size_t)slash + 1), &prefix) || prefix > ip.bits))
+	    (!slice_u64(slice_from(s, (size_t)slash + 1), &prefix) || prefix > 128))
+		return IP_NET_BAD_PREFIX;
+	/* ::ffff:192.0.2.0/120 is an IPv4 network written as an IPv6 one */
+	if (slash >= 0 && ip.bits == 32 && prefix >= 96 && slice_find(s, ':') >= 0)
+		prefix -= 96;
+	if (prefix > ip.bits)
 		return IP_NET_BAD_PREFIX;
 	*out = ip_net_of(&ip, (unsigned)prefix);
 	return ip_equal(&out->addr, &ip) ? IP_NET_OK : IP_NET_HOST_BITS;
