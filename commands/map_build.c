@@ -196,6 +196,8 @@ void map_build(struct map_tool *tool, const char *map)
 	lower_rights(&build, &st);
 	mode = tool->default_mode ? 0644 : st.st_mode & 0666;
 	text = read_descriptor(&build, tool->incremental ? 0 : fd);
+	if (tool->incremental)
+		build.source = "stdin";
 	build.writer = tool->incremental ? lmdb_update(build.target, mode, true)
 					 : lmdb_build(build.target, mode);
 	if (lmdb_writer_error(build.writer) != NULL)

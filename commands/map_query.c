@@ -58,7 +58,7 @@ static void open_all(struct map_tool *tool, char **maps, struct query *query)
 		    table_open(tool->set, slice_str(maps[i]), table_flags(tool));
 		error = table_error(query->tables[i]);
 		if (!slice_is_null(error))
-			exit(1); /* the set has said why */
+			map_fatal("%.*s", SL_ARG(error));
 	}
 }
 

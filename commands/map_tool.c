@@ -146,6 +146,7 @@ static void load_settings(struct map_tool *tool)
 static void create_set(struct map_tool *tool)
 {
 	struct table_config config = {.warn = warn_table,
+				      .errors_unheard = true,
 				      .default_type = tool->settings->default_database_type,
 				      .may_block = true};
 
@@ -165,8 +166,11 @@ static int finish(struct map_tool *tool, int status)
 
 int map_tool_main(struct map_tool *tool, int argc, char **argv)
 {
+	static char name[32];
 	char **maps;
 
+	snprintf(name, sizeof(name), "%s", tool->name);
+	argv[0] = name; /* getopt complains under it */
 	program = tool->name;
 	tool->arena = arena_create();
 	read_options(tool, argc, argv);

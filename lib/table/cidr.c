@@ -30,10 +30,14 @@ static enum pattern_outcome cidr_match(struct table_content *content, void *matc
 				       struct slice key, struct pattern_match *groups)
 {
 	const struct pattern_table *table = content->state;
+	const struct ip_addr *ip = table->shared;
+	const struct ip_net *net = matcher;
 
 	(void)key;
 	(void)groups;
-	return ip_net_contains(matcher, table->shared) ? PATTERN_YES : PATTERN_NO;
+	if (net->addr.bits != ip->bits)
+		return PATTERN_OTHER;
+	return ip_net_contains(net, ip) ? PATTERN_YES : PATTERN_NO;
 }
 
 static const struct pattern_type cidr_pattern = {.compile = cidr_compile,

@@ -321,7 +321,7 @@ enum table_result pattern_lookup(struct table_content *content, const struct pat
 					      SL_ARG(content->spec), rule->line);
 			return TABLE_TEMP;
 		}
-		if ((outcome == PATTERN_YES) == rule->negated) {
+		if (outcome == PATTERN_OTHER || (outcome == PATTERN_YES) == rule->negated) {
 			if (rule->kind == RULE_IF)
 				i = rule->end;
 			continue;

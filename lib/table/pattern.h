@@ -32,7 +32,12 @@ struct pattern_match {
 	struct slice group[PATTERN_GROUPS];
 };
 
-enum pattern_outcome { PATTERN_NO, PATTERN_YES, PATTERN_ERROR };
+enum pattern_outcome {
+	PATTERN_NO,
+	PATTERN_YES,
+	PATTERN_OTHER, /* the key is of another kind: neither the pattern nor its negation fits */
+	PATTERN_ERROR
+};
 
 struct pattern_type {
 	/*

@@ -273,7 +273,7 @@ static void table_load(struct table_set *set, struct table *table, struct slice 
 		table_content_fail(content, "need \"type:name\" here");
 	else if (table->type == NULL)
 		table_content_fail(content, "unsupported table type \"%.*s\"", SL_ARG(type));
-	if (!slice_is_null(content->error))
+	if (!slice_is_null(content->error) && !set->config.errors_unheard)
 		table_set_warn(set, "%.*s", SL_ARG(content->error));
 }
 

@@ -38,6 +38,7 @@ struct table_config {
 	 */
 	void (*warn)(void *data, struct slice text);
 	void *data;
+	bool errors_unheard;       /* warn does not hear the reasons: the caller asks table_error */
 	struct slice default_type; /* of a name without "type:"; absent: such a name is refused */
 	bool may_block;            /* unix: asks the C library at each lookup, not a snapshot */
 };
