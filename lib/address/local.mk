@@ -11,3 +11,12 @@ check_PROGRAMS += tests/unit/test_address
 tests_unit_test_address_SOURCES = tests/unit/test_address.c tests/unit/unit.h
 tests_unit_test_address_LDADD = lib/libaddress.a lib/libbase.a $(IDN2_LIBS) $(CMOCKA_LIBS)
 endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_address_path
+tests_fuzz_fuzz_address_path_SOURCES = tests/fuzz/fuzz_address_path.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_address_path_LDADD = lib/libaddress.a lib/libbase.a $(IDN2_LIBS)
+tests_fuzz_fuzz_address_path_LDFLAGS = $(FUZZ_LINK)
+FUZZ_TARGETS += tests/fuzz/fuzz_address_list
+tests_fuzz_fuzz_address_list_SOURCES = tests/fuzz/fuzz_address_list.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_address_list_LDADD = lib/libaddress.a lib/libbase.a $(IDN2_LIBS)
+tests_fuzz_fuzz_address_list_LDFLAGS = $(FUZZ_LINK)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "message/dsn.h"
+#include "address/idna.h"
 
 #include <stdio.h>
 
@@ -227,7 +228,7 @@ bool orcpt_parse(struct arena *arena, struct slice value, bool smtputf8, struct 
 			return false;
 	if (slice_eq(out->type, SL("utf-8")))
 		return utf8_address_decode(arena, coded, smtputf8, &out->address) &&
-		       all_printable(out->address, true);
+		       all_printable(out->address, true) && utf8_valid(out->address);
 	return xtext_decode(arena, coded, &out->address) && all_printable(out->address, false);
 }
 

@@ -13,3 +13,8 @@ check_PROGRAMS += tests/unit/test_message
 tests_unit_test_message_SOURCES = tests/unit/test_message.c tests/unit/unit.h
 tests_unit_test_message_LDADD = lib/libmessage.a lib/libaddress.a lib/libbase.a $(IDN2_LIBS) $(CMOCKA_LIBS)
 endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_header
+tests_fuzz_fuzz_header_SOURCES = tests/fuzz/fuzz_header.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_header_LDADD = lib/libmessage.a lib/libaddress.a lib/libbase.a $(IDN2_LIBS)
+tests_fuzz_fuzz_header_LDFLAGS = $(FUZZ_LINK)

@@ -62,13 +62,21 @@ static bool has_word(struct slice list, struct slice word)
 	return false;
 }
 
-/* add_words - words that are not in *list yet, joined by single spaces. */
+static bool is_printable(struct slice word)
+{
+	for (size_t i = 0; i < word.n; i++)
+		if (!ascii_isprint(word.p[i]))
+			return false;
+	return true;
+}
+
+/* add_words - printable words that are not in *list yet, joined by single spaces. */
 static void add_words(struct arena *arena, struct slice *list, struct slice words)
 {
 	struct slice word;
 
 	while (slice_next(&words, " \t", &word))
-		if (!has_word(*list, word))
+		if (is_printable(word) && !has_word(*list, word))
 			*list = arena_printf(arena, "%.*s%s%.*s", SL_ARG(*list),
 					     list->n > 0 ? " " : "", SL_ARG(word));
 }

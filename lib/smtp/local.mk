@@ -19,3 +19,20 @@ check_PROGRAMS += tests/unit/test_smtp
 tests_unit_test_smtp_SOURCES = tests/unit/test_smtp.c tests/unit/unit.h
 tests_unit_test_smtp_LDADD = lib/libsmtp.a lib/libmessage.a lib/libaddress.a lib/libbase.a $(IDN2_LIBS) $(CMOCKA_LIBS)
 endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_smtp_command
+tests_fuzz_fuzz_smtp_command_SOURCES = tests/fuzz/fuzz_smtp_command.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_smtp_command_LDADD = lib/libsmtp.a lib/libmessage.a lib/libaddress.a lib/libbase.a $(IDN2_LIBS)
+tests_fuzz_fuzz_smtp_command_LDFLAGS = $(FUZZ_LINK)
+FUZZ_TARGETS += tests/fuzz/fuzz_smtp_data
+tests_fuzz_fuzz_smtp_data_SOURCES = tests/fuzz/fuzz_smtp_data.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_smtp_data_LDADD = lib/libsmtp.a lib/libmessage.a lib/libaddress.a lib/libbase.a $(IDN2_LIBS)
+tests_fuzz_fuzz_smtp_data_LDFLAGS = $(FUZZ_LINK)
+FUZZ_TARGETS += tests/fuzz/fuzz_smtp_reply
+tests_fuzz_fuzz_smtp_reply_SOURCES = tests/fuzz/fuzz_smtp_reply.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_smtp_reply_LDADD = lib/libsmtp.a lib/libmessage.a lib/libaddress.a lib/libbase.a $(IDN2_LIBS)
+tests_fuzz_fuzz_smtp_reply_LDFLAGS = $(FUZZ_LINK)
+FUZZ_TARGETS += tests/fuzz/fuzz_ehlo
+tests_fuzz_fuzz_ehlo_SOURCES = tests/fuzz/fuzz_ehlo.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ehlo_LDADD = lib/libsmtp.a lib/libmessage.a lib/libaddress.a lib/libbase.a $(IDN2_LIBS)
+tests_fuzz_fuzz_ehlo_LDFLAGS = $(FUZZ_LINK)
