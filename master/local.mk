@@ -18,3 +18,7 @@ commands_postrider_LDADD = $(MASTER_LIBS)
 noinst_PROGRAMS += tests/system/echod
 tests_system_echod_SOURCES = tests/system/echod.c
 tests_system_echod_LDADD = $(MASTER_LIBS)
+
+noinst_PROGRAMS += tests/system/escape
+tests_system_escape_SOURCES = tests/system/escape.c
+tests_system_escape_LDADD = $(MASTER_LIBS)
