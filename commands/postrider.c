@@ -2,6 +2,7 @@
 /* postrider - start, stop and look after one mail system; postrider(1). */
 #include "config.h"
 #include "config/directory.h"
+#include "config/main_cf.h"
 #include "daemon/layout.h"
 #include "log/events.h"
 #include "master/master.h"
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MAIN_CF_LIMIT ((size_t)1 << 20)
 #define SUITE SL("Postrider")
 #define STOP_PATIENCE (20 * OS_SECOND)
 #define FORCE_PATIENCE (5 * OS_SECOND)
@@ -49,6 +51,19 @@ static void open_log(const struct control *c)
 	log_open(&options);
 }
 
+static bool read_file(const char *path, struct buffer *out)
+{
+	int fd = os_openat(AT_FDCWD, path, O_RDONLY, 0);
+	ssize_t n = -1;
+
+	if (fd < 0)
+		return false;
+	while (buffer_reserve(out, 4096) && (n = os_read(fd, out->data + out->len, 4096)) > 0)
+		out->len += (size_t)n;
+	os_close(fd);
+	return n == 0;
+}
+
 static void show_problems(const struct control *c, bool warnings)
 {
 	for (size_t i = 0; i < c->problems.count; i++) {
@@ -62,15 +77,54 @@ static void show_problems(const struct control *c, bool warnings)
 	}
 }
 
+/* plain_value - of a line of main.cf that needs no expansion; the default otherwise. */
+static void plain_value(const struct main_cf *cf, const char *name, struct buffer *out)
+{
+	const struct main_cf_entry *e = main_cf_find(cf, slice_str(name));
+
+	if (e != NULL && slice_find(e->value, '$') < 0)
+		buffer_printf(out, "%s = %.*s\n", name, SL_ARG(e->value));
+}
+
+/*
+ * salvage - main.cf is not valid, but the system that it describes may run, and must be found to be
+ * stopped: only what says where it lies.
+ */
+static bool salvage(struct control *c)
+{
+	static const char *const names[] = {"queue_directory", "maillog_file",
+					    "maillog_file_prefixes", "syslog_name", "myhostname"};
+	struct slice path = arena_printf(c->arena, "%s/main.cf", c->config_dir);
+	struct config_problems ignored;
+	struct configuration *conf = ARENA_NEW(c->arena, struct configuration);
+	struct main_cf cf;
+	struct buffer text, kept;
+
+	config_problems_init(&ignored, c->arena);
+	buffer_init(&text, MAIN_CF_LIMIT);
+	buffer_init(&kept, MAIN_CF_LIMIT);
+	if (!read_file(path.p, &text))
+		return false;
+	main_cf_parse(buffer_slice(&text), path, c->arena, &ignored, &cf);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		plain_value(&cf, names[i], &kept);
+	if (settings_parse(buffer_slice(&kept), c->config_dir, NULL, 0, &ignored,
+			   &conf->settings) != RES_OK)
+		return false;
+	c->conf = conf;
+	return true;
+}
+
 /* load - false when the configuration is not valid; each problem has been told. */
 static bool load(struct control *c)
 {
-	if (configuration_load(c->config_dir, &c->problems, &c->conf) != RES_OK) {
+	bool valid = configuration_load(c->config_dir, &c->problems, &c->conf) == RES_OK;
+
+	if (valid || salvage(c))
+		open_log(c);
+	if (!valid)
 		show_problems(c, true);
-		return false;
-	}
-	open_log(c);
-	return true;
+	return valid;
 }
 
 /* master_pid - of the running master, 0 when none runs: the lock tells, not the file. */
@@ -333,13 +387,13 @@ static int verb_status(struct control *c)
 
 static const struct verb {
 	const char *name;
-	bool root;
+	bool valid; /* only with a configuration that is */
 	int (*run)(struct control *c);
 } verbs[] = {
-    {"start", true, verb_start},	   {"start-fg", true, verb_start_fg},
-    {"stop", true, verb_stop},		   {"abort", true, verb_abort},
-    {"reload", true, verb_reload},	   {"flush", true, verb_flush},
-    {"status", true, verb_status},	   {"check", true, verb_check},
+    {"start", true, verb_start},   {"start-fg", true, verb_start_fg},
+    {"stop", false, verb_stop},	   {"abort", false, verb_abort},
+    {"reload", true, verb_reload}, {"flush", true, verb_flush},
+    {"status", false, verb_status}, {"check", true, verb_check},
     {"set-permissions", true, verb_set_permissions},
 };
 
@@ -360,18 +414,21 @@ static const struct verb *find_verb(const char *name)
 
 static int perform(struct control *c, const struct verb *verb)
 {
-	int status;
+	int status = 1;
+	bool valid;
 
-	if (verb->root && os_euid() != 0) {
+	if (os_euid() != 0) {
 		fprintf(stderr, "postrider: fatal: the postrider command is reserved for the superuser\n");
 		return 1;
 	}
 	/* what is started here is to use the same directory */
 	setenv("MAIL_CONFIG", c->config_dir, 1);
 	os_umask(022);
-	if (!load(c))
+	valid = load(c);
+	if (c->conf == NULL)
 		return 1;
-	status = verb->run(c);
+	if (valid || !verb->valid)
+		status = verb->run(c);
 	log_close();
 	return status;
 }

@@ -22,3 +22,5 @@ tests_system_echod_LDADD = $(MASTER_LIBS)
 noinst_PROGRAMS += tests/system/escape
 tests_system_escape_SOURCES = tests/system/escape.c
 tests_system_escape_LDADD = $(MASTER_LIBS)
+
+EXTRA_DIST += tests/system/test_confinement.py tests/system/test_master.py
