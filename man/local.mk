@@ -1,1 +1,19 @@
-# Filled with the folder.
+# Manual pages. Other folders' pages are named here too, a line each.
+dist_man1_MANS += man/postconf.1
+dist_man5_MANS += man/master.5
+nodist_man5_MANS += gen/man/postconf.5
+EXTRA_DIST += man/postconf.5.head man/postconf.5.tail
+
+gen/man/postconf.5: $(PARAMETER_FILES) $(PARAMETER_GENERATOR) $(top_srcdir)/man/postconf.5.head \
+		$(top_srcdir)/man/postconf.5.tail
+	$(AM_V_GEN)$(MKDIR_P) gen/man && { \
+	cat $(top_srcdir)/man/postconf.5.head && \
+	CONFIG_DIRECTORY='$(pkgsysconfdir)' COMMAND_DIRECTORY='$(sbindir)' \
+	DAEMON_DIRECTORY='$(pkglibexecdir)' QUEUE_DIRECTORY='$(localstatedir)/spool/postrider' \
+	DATA_DIRECTORY='$(localstatedir)/lib/postrider' MANPAGE_DIRECTORY='$(mandir)' \
+	NEWALIASES_PATH='$(bindir)/newaliases' MAILQ_PATH='$(bindir)/mailq' \
+	PACKAGE_VERSION='$(PACKAGE_VERSION)' LC_ALL=C \
+	$(AWK) -v out=man -f $(PARAMETER_GENERATOR) $(PARAMETER_FILES) && \
+	cat $(top_srcdir)/man/postconf.5.tail; } >$@.tmp && mv $@.tmp $@
+
+CLEANFILES += gen/man/postconf.5

@@ -247,6 +247,8 @@ function man_facts(name,    type, facts, unit)
 	if (get(name, "since") != "")
 		facts = facts "; in Postfix since " get(name, "since")
 	facts = facts "."
+	if (kind[name] == "template")
+		facts = facts " Stands for one parameter for each transport."
 	if (get(name, "readers") != "")
 		facts = facts " Read by: " get(name, "readers") "."
 	else
