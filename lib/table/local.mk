@@ -15,3 +15,9 @@ lib_libtable_a_SOURCES = \
 	lib/table/table.c lib/table/table.h lib/table/table_type.h \
 	lib/table/table_list.c \
 	lib/table/unix.c
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_table
+tests_unit_test_table_SOURCES = tests/unit/test_table.c tests/unit/unit.h
+tests_unit_test_table_LDADD = lib/libtable.a $(LIBS_OS) $(LMDB_LIBS) $(PCRE2_LIBS) $(CMOCKA_LIBS)
+endif

@@ -51,7 +51,8 @@ struct table_set *table_set_create(const struct table_config *config)
 	set->arena = arena;
 	if (config != NULL) {
 		set->config = *config;
-		set->config.default_type = arena_dup(arena, config->default_type);
+		if (config->default_type.n > 0)
+			set->config.default_type = arena_dup(arena, config->default_type);
 	}
 	list_init(&set->tables);
 	list_init(&set->watched);
