@@ -45,6 +45,25 @@ struct address_parts address_split(struct slice internal)
 				      slice_from(internal, (size_t)at + 1)};
 }
 
+struct address_parts address_split_external(struct slice external)
+{
+	struct address_parts parts = {external, SL_NULL};
+	bool quoted = false;
+
+	for (size_t i = 0; i < external.n; i++) {
+		char c = external.p[i];
+
+		if (c == '"')
+			quoted = !quoted;
+		else if (c == '\\')
+			i++;
+		else if (c == '@' && !quoted)
+			parts = (struct address_parts){slice_sub(external, 0, i),
+						       slice_from(external, i + 1)};
+	}
+	return parts;
+}
+
 struct slice address_join(struct arena *arena, struct slice local, struct slice domain)
 {
 	size_t n = local.n + 1 + domain.n;

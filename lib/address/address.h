@@ -2,10 +2,11 @@
 /*
  * address - one mail address in its two forms.
  *
- * Internal: local part without quoting, "@", domain; the local part may hold any byte. This is what
- * queue, tables and log lines use. The domain begins after the last "@".
+ * Internal: local part without quoting, "@", domain; the local part may hold any byte. The domain
+ * begins after the last "@". What the codecs of this folder read and compare.
  * External: the local part is quoted where RFC 5321 4.1.2 and RFC 5322 3.4.1 ask for it (one form
- * serves both). This is what goes on the wire and into headers.
+ * serves both). What goes on the wire, into headers, and wherever ARCHITECTURE.md says so.
+ * A function says which it takes; quoting twice gives another address.
  * An empty address is the null sender.
  */
 #ifndef ADDRESS_ADDRESS_H
@@ -20,6 +21,8 @@ struct address_parts {
 
 /* address_split - at the last "@" of an internal address; the parts point into it. */
 struct address_parts address_split(struct slice internal);
+/* address_split_external - at the last "@" outside quotes; the local part keeps its quoting. */
+struct address_parts address_split_external(struct slice external);
 /* address_join - "local@domain", or "local" when domain is the null slice. */
 struct slice address_join(struct arena *arena, struct slice local, struct slice domain);
 /* address_fold - the whole address in ASCII lower case, as table lookups want it. */

@@ -23,7 +23,8 @@ struct address_item {
 	bool angle;	      /* stood in <> */
 	bool quoted_local;    /* its local part was a quoted string */
 	bool in_group;	      /* stands inside "group: ... ;" */
-	struct slice replacement; /* for the caller: new internal form, or the null slice */
+	struct slice
+	    replacement; /* for the caller: new address, internal form; or the null slice */
 };
 
 struct address_list {

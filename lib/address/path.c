@@ -197,6 +197,7 @@ static enum path_error read_inner(struct slice inner, unsigned flags, struct are
 	if (error == PATH_OK)
 		error = finish(&out->address, flags, arena);
 	out->utf8 = address_has_8bit(out->address);
+	out->external = address_quote(arena, out->address);
 	return error;
 }
 
@@ -207,7 +208,7 @@ enum path_error path_parse(struct slice text, unsigned flags, struct arena *aren
 	size_t start = skip_blanks(text, 0), end;
 	struct slice inner;
 
-	*out = (struct smtp_path){.address = slice("", 0)};
+	*out = (struct smtp_path){.address = SL(""), .external = SL("")};
 	*rest = SL_NULL;
 	if (start == text.n)
 		return PATH_MISSING;

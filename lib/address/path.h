@@ -7,8 +7,8 @@
 
 #include "base/arena.h"
 
-#define PATH_STRICT 1u  /* strict_rfc821_envelopes: <> needed, no comments or phrases */
-#define PATH_UTF8 2u    /* bytes above 127 are allowed, when they are UTF-8 */
+#define PATH_STRICT 1u	/* strict_rfc821_envelopes: <> needed, no comments or phrases */
+#define PATH_UTF8 2u	/* bytes above 127 are allowed, when they are UTF-8 */
 #define PATH_NUMERIC 4u /* resolve_numeric_domain: user@192.0.2.1 is user@[192.0.2.1] */
 
 #define PATH_LOCAL_MAX 512 /* RFC 5321 says 64; forwarders' encodings need more */
@@ -23,10 +23,11 @@ enum path_error {
 };
 
 struct smtp_path {
-	struct slice address; /* internal form; empty for <> */
-	struct slice raw;     /* the bytes of the path as sent, angle brackets included */
-	bool utf8;	      /* has bytes above 127 */
-	bool routed;	      /* had a source route, which is gone */
+	struct slice address;  /* internal form; empty for <> */
+	struct slice external; /* the same in external form */
+	struct slice raw;      /* the bytes of the path as sent, angle brackets included */
+	bool utf8;	       /* has bytes above 127 */
+	bool routed;	       /* had a source route, which is gone */
 };
 
 /*
@@ -38,8 +39,8 @@ struct smtp_path {
 enum path_error path_parse(struct slice text, unsigned flags, struct arena *arena,
 			   struct smtp_path *out, struct slice *rest);
 /*
- * path_check - may this internal address stand in an envelope? Domain syntax, control bytes, limits,
- * UTF-8. The empty address and an address without a domain may.
+ * path_check - may this internal address stand in an envelope? Domain syntax, control bytes,
+ * limits, UTF-8. The empty address and an address without a domain may.
  */
 enum path_error path_check(struct slice internal, unsigned flags);
 

@@ -100,6 +100,16 @@ enum header_step header_next(struct slice *input, bool last, struct header_field
 	return HEADER_FIELD;
 }
 
+size_t header_count(struct slice head, struct slice name)
+{
+	struct header_field field;
+	size_t count = 0;
+
+	while (header_next(&head, true, &field) == HEADER_FIELD)
+		count += slice_caseeq(field.name, name);
+	return count;
+}
+
 struct slice header_unfold(struct arena *arena, struct slice body)
 {
 	char *p;

@@ -37,6 +37,9 @@ struct header_field {
  */
 enum header_step header_next(struct slice *input, bool last, struct header_field *field);
 
+/* header_count - fields of this name in a whole head; of "Received", the hops so far. */
+size_t header_count(struct slice head, struct slice name);
+
 /* header_valid_name - RFC 5322 ftext only, and not empty. */
 bool header_valid_name(struct slice name);
 /* header_unfold - the body as one trimmed line: line ends before white space taken out. */

@@ -75,6 +75,11 @@ static void addresses_split_at_the_last_at(void **state)
 	parts = address_split(SL("alone"));
 	assert_slice(parts.local, "alone");
 	assert_true(slice_is_null(parts.domain));
+	parts = address_split_external(SL("\"a@b\""));
+	assert_true(slice_is_null(parts.domain));
+	parts = address_split_external(SL("\"a@\\\"b\"@c.org"));
+	assert_slice(parts.local, "\"a@\\\"b\"");
+	assert_slice(parts.domain, "c.org");
 	parts = address_split(SL("user@"));
 	assert_false(slice_is_null(parts.domain));
 }
@@ -183,6 +188,7 @@ static void paths_are_read_as_a_server_reads_them(void **state)
 			continue;
 		assert_text(path.address, want, paths[k].text);
 		assert_text(rest, paths[k].rest, paths[k].text);
+		assert_true(slice_eq(path.external, address_quote(*state, path.address)));
 		assert_int_equal(path_check(path.address, strict ? PATH_STRICT : 0), PATH_OK);
 	}
 }

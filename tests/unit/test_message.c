@@ -87,6 +87,17 @@ static void heads_are_cut_into_fields(void **state)
 	}
 }
 
+static void fields_are_counted(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    header_count(SL("Received: a\r\n b\r\nReceived-SPF: x\r\nreceived: c\r\n\r\n"
+			    "Received: body\r\n"),
+			 SL("Received")),
+	    2);
+	assert_int_equal(header_count(SL(""), SL("Received")), 0);
+}
+
 static void assert_lines(struct slice text, size_t max)
 {
 	while (text.n > 0) {
@@ -401,6 +412,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(header_names_are_known),
 	    cmocka_unit_test(heads_are_cut_into_fields),
+	    cmocka_unit_test(fields_are_counted),
 	    cmocka_unit_test(generated_headers_are_folded_and_cannot_be_split),
 	    cmocka_unit_test(dates_are_written_and_read),
 	    cmocka_unit_test(received_says_what_it_knows),
