@@ -13,12 +13,22 @@ lib_libfiber_a_SOURCES = \
 	lib/fiber/stream_read.c lib/fiber/stream_write.c \
 	lib/fiber/sync.c
 
-if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_fiber
-tests_unit_test_fiber_SOURCES = tests/unit/test_fiber.c tests/unit/unit.h
-tests_unit_test_fiber_LDADD = lib/libfiber.a $(LIBS_OS) $(CMOCKA_LIBS) -lpthread
+# Each test is linked with the kernel, and again with the simulated network and clock.
+FIBER_TEST_LIBS = lib/libfiber.a $(LIBS_OS) $(CMOCKA_LIBS) -lpthread
+FIBER_SIM_LIBS = lib/libfiber.a lib/libsimnet.a $(LIBS_OS) $(CMOCKA_LIBS) -lpthread
 
-check_PROGRAMS += tests/unit/test_stream
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_fiber tests/unit/test_fiber_sim
+tests_unit_test_fiber_SOURCES = tests/unit/test_fiber.c tests/unit/sim_runs.h tests/unit/unit.h
+tests_unit_test_fiber_LDADD = $(FIBER_TEST_LIBS)
+tests_unit_test_fiber_sim_SOURCES = $(tests_unit_test_fiber_SOURCES)
+tests_unit_test_fiber_sim_CPPFLAGS = $(AM_CPPFLAGS) -DSIMULATED
+tests_unit_test_fiber_sim_LDADD = $(FIBER_SIM_LIBS)
+
+check_PROGRAMS += tests/unit/test_stream tests/unit/test_stream_sim
 tests_unit_test_stream_SOURCES = tests/unit/test_stream.c tests/unit/sim_runs.h tests/unit/unit.h
-tests_unit_test_stream_LDADD = lib/libfiber.a $(LIBS_OS) $(CMOCKA_LIBS) -lpthread
+tests_unit_test_stream_LDADD = $(FIBER_TEST_LIBS)
+tests_unit_test_stream_sim_SOURCES = $(tests_unit_test_stream_SOURCES)
+tests_unit_test_stream_sim_CPPFLAGS = $(AM_CPPFLAGS) -DSIMULATED
+tests_unit_test_stream_sim_LDADD = $(FIBER_SIM_LIBS)
 endif

@@ -13,3 +13,9 @@ lib_libos_a_SOURCES += \
 	lib/os/signal.c lib/os/signal.h \
 	lib/os/stack.c lib/os/stack.h \
 	lib/os/worker.c lib/os/worker.h
+
+# A network and a clock in memory: os/sim.h.
+check_LIBRARIES += lib/libsimnet.a
+lib_libsimnet_a_SOURCES = \
+	lib/os/sim.h lib/os/sim_world.h \
+	lib/os/sim_clock.c lib/os/sim_net.c lib/os/sim_worker.c

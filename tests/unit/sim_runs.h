@@ -14,7 +14,9 @@
 
 #include <stdlib.h>
 
+#ifndef SIM_RUNS
 #define SIM_RUNS 250
+#endif
 
 static inline uint64_t sim_setting(const char *name, uint64_t otherwise)
 {
@@ -31,7 +33,7 @@ static inline void sim_runs(void (*scenario)(void *arg))
 	for (uint64_t seed = first; seed < first + runs; seed++) {
 		sim_init(seed);
 		assert_int_equal(fibers_run(NULL, scenario, NULL), 0);
-		sim_end();
+		assert_int_equal(sim_end(), 0);
 	}
 }
 #else

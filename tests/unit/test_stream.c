@@ -226,7 +226,7 @@ static void say_late(void *arg)
 
 	assert_int_equal(stream_write(s, SL("hal"), SOON), STREAM_OK);
 	assert_int_equal(stream_flush(s, SOON), STREAM_OK);
-	assert_int_equal(fiber_sleep(os_deadline(2 * OS_SECOND), "dawdle"), 0);
+	assert_int_equal(fiber_sleep(os_deadline(200 * OS_MILLISECOND), "dawdle"), 0);
 	assert_int_equal(stream_write(s, SL("f\r\nSTARTTLS\r\nMAIL FROM:<evil>\r\n"), SOON),
 			 STREAM_OK);
 	assert_int_equal(stream_flush(s, SOON), STREAM_OK);
@@ -243,7 +243,7 @@ static void patience(void *arg)
 	open_pair(&p);
 	assert_false(stream_pending_input(&p.a));
 	f = fiber_spawn_joinable("late", say_late, &p.b);
-	assert_int_equal(stream_read_line(&p.a, 50, os_deadline(OS_SECOND), &line, &end),
+	assert_int_equal(stream_read_line(&p.a, 50, os_deadline(100 * OS_MILLISECOND), &line, &end),
 			 STREAM_TIMEOUT);
 	assert_int_equal(line.n, 0);
 	assert_int_equal(stream_read_line(&p.a, 50, SOON, &line, &end), STREAM_OK);
@@ -251,7 +251,7 @@ static void patience(void *arg)
 	assert_int_equal(stream_read_line(&p.a, 50, SOON, &line, &end), STREAM_OK);
 	assert_slice(line, "STARTTLS");
 	/* what was pipelined behind it may still be on its way */
-	assert_int_equal(fiber_sleep(os_deadline(OS_SECOND), "let it come"), 0);
+	assert_int_equal(fiber_sleep(os_deadline(100 * OS_MILLISECOND), "let it come"), 0);
 	assert_true(stream_pending_input(&p.a));
 	while (stream_pending_input(&p.a))
 		assert_true(stream_discard_input(&p.a) > 0);
