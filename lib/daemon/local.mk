@@ -22,3 +22,10 @@ lib_libdaemon_a_SOURCES = \
 	lib/daemon/run.h \
 	lib/daemon/sandbox.c lib/daemon/sandbox.h \
 	lib/daemon/sessions.c
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_daemon
+tests_unit_test_daemon_SOURCES = tests/unit/test_daemon.c tests/unit/unit.h
+tests_unit_test_daemon_LDADD = lib/libdaemon.a lib/liblog.a lib/libconfig.a lib/libfiber.a \
+	$(LIBS_OS) $(SECCOMP_LIBS) $(CMOCKA_LIBS) -lpthread
+endif
