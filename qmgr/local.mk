@@ -11,3 +11,17 @@ check_PROGRAMS += tests/unit/test_qmgr_scheduler
 tests_unit_test_qmgr_scheduler_SOURCES = tests/unit/test_qmgr_scheduler.c tests/unit/unit.h
 tests_unit_test_qmgr_scheduler_LDADD = qmgr/libscheduler.a lib/libbase.a $(CMOCKA_LIBS) -lm
 endif
+
+pkglibexec_PROGRAMS += qmgr/qmgr
+qmgr_qmgr_SOURCES = \
+	qmgr/agent.c \
+	qmgr/control.c \
+	qmgr/daemon.c \
+	qmgr/deliver.c \
+	qmgr/event.c \
+	qmgr/index.c \
+	qmgr/load.c \
+	qmgr/qmgr.h \
+	qmgr/report.c \
+	qmgr/settle.c
+qmgr_qmgr_LDADD = qmgr/libscheduler.a lib/libdaemon.a $(COMMAND_LIBS) $(SECCOMP_LIBS) -lm

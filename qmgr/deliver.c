@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: ISC */
+#include "qmgr/qmgr.h"
+
+#include "base/check.h"
+#include "ipc/delivery.h"
+#include "log/events.h"
+
+#include <stdlib.h>
+
+#define RECIPIENTS_MAX 1000 /* of one request: bound of delivery.ipc */
+
+struct delivery {
+	struct qmgr *q;
+	struct sched_delivery *d;
+	struct message *message;
+	struct arena *arena;
+	bool *reported;  /* by place in d->recipients */
+	size_t left;     /* not reported */
+	size_t deferred;
+	bool begun;      /* the agent has said something */
+};
+
+static struct queue_recipient *recipient_at(struct message *m, uint32_t index)
+{
+	return &m->loaded->m.envelope->recipients[index];
+}
+
+void recipient_mark(struct qmgr *q, struct message *m, uint32_t index, const struct queue_mark *mark)
+{
+	struct queue_recipient *r = recipient_at(m, index);
+	struct arena *arena = m->loaded->arena;
+	struct queue_mark copy = *mark;
+	struct queue_location loc;
+
+	r->outcome = mark->outcome;
+	r->status_time = mark->time;
+	r->dsn = arena_dup(arena, mark->dsn);
+	r->text = arena_dup(arena, mark->text);
+	r->relay = arena_dup(arena, mark->relay);
+	r->mta = arena_dup(arena, mark->mta);
+	r->remote = arena_dup(arena, mark->remote);
+	r->final = arena_dup(arena, mark->final);
+	if (mark->outcome == QUEUE_DEFERRED)
+		return; /* goes to disk with queue_defer, all at once */
+	copy.recipient = index;
+	message_location(m, &loc);
+	queue_mark(q->queue, &loc, &copy);
+	fiber_cond_signal(&q->dirty);
+}
+
+/* log_unsent - the status line of a recipient that no agent has spoken of. */
+static void log_unsent(const struct message *m, const struct queue_recipient *r, struct slice dsn,
+		       struct slice text)
+{
+	const struct queue_envelope *env = m->loaded->m.envelope;
+	int64_t now = os_wall();
+	int64_t a = m->loaded->active_since - env->arrival;
+
+	LOG(delivery, .queue_id = queue_id_slice(&env->id), .to = r->address,
+	    .orig_to = r->original.n && !slice_eq(r->original, r->address) ? r->original : SL_NULL,
+	    .relay = SL("none"), .delay = now - env->arrival, .a = a,
+	    .b = now - m->loaded->active_since, .dsn = dsn, .status = SL("deferred"), .text = text);
+}
+
+static void defer_one(struct qmgr *q, struct message *m, uint32_t index, struct slice reason)
+{
+	ssize_t blank = slice_find(reason, ' ');
+	struct slice dsn = slice_sub(reason, 0, blank < 0 ? 0 : (size_t)blank);
+	struct slice text = slice_from(reason, blank < 0 ? 0 : (size_t)blank + 1);
+
+	log_unsent(m, recipient_at(m, index), dsn, text);
+	recipient_mark(q, m, index,
+		       &(struct queue_mark){.outcome = QUEUE_DEFERRED,
+					    .time = os_wall(),
+					    .dsn = dsn,
+					    .text = text});
+	q->deferred++;
+}
+
+void deliver_suspend(struct qmgr *q, const struct sched_action *action)
+{
+	const struct sched_delivery *d = action->delivery;
+
+	for (size_t i = 0; i < d->count; i++)
+		defer_one(q, (struct message *)d->item, d->recipients[i], action->reason);
+	event_take(q, &(struct sched_event){.type = SCHED_EV_DELIVERED,
+					    .delivery = action->delivery,
+					    .deferred = d->count});
+}
+
+/* ---- the request */
+
+static uint16_t port_number(struct slice text)
+{
+	uint64_t n;
+
+	return slice_u64(text, &n) && n <= UINT16_MAX ? (uint16_t)n : 0;
+}
+
+static void request_fill(const struct delivery *dv, struct delivery_deliver *m)
+{
+	const struct loaded *loaded = dv->message->loaded;
+	const struct queue_envelope *env = loaded->m.envelope;
+	struct mail_recipient *out = ARENA_ARRAY(dv->arena, dv->d->count, struct mail_recipient);
+
+	*m = (struct delivery_deliver){
+	    .queue_id = queue_id_slice(&env->id),
+	    .content = loaded->m.fd,
+	    .offset = loaded->m.content_offset,
+	    .size = loaded->m.content_size,
+	    .flags = env->flags,
+	    .sender = env->sender,
+	    .ret = (enum mail_ret)env->ret,
+	    .envid = env->envid,
+	    .transport = dv->d->transport,
+	    .nexthop = dv->d->nexthop,
+	    .arrival = env->arrival,
+	    .active = loaded->active_since,
+	    .tries = env->tries,
+	    .client = {env->client_name, env->client_address, port_number(env->client_port),
+		       env->reverse_client_name, env->helo, env->protocol},
+	    .sasl = {env->sasl_method, env->sasl_username, env->sasl_sender},
+	    .log_ident = env->log_ident,
+	    .rewrite_context = env->rewrite_context,
+	    .recipients = out,
+	    .recipients_count = dv->d->count,
+	};
+	for (size_t i = 0; i < dv->d->count; i++) {
+		const struct queue_recipient *r = recipient_at(dv->message, dv->d->recipients[i]);
+
+		out[i] = (struct mail_recipient){.index = dv->d->recipients[i],
+						 .address = r->address,
+						 .orig = r->original,
+						 .orcpt = r->orcpt,
+						 .notify = r->notify};
+	}
+}
+
+/* ---- outcomes */
+
+static ssize_t place_of(const struct delivery *dv, uint32_t index)
+{
+	for (size_t i = 0; i < dv->d->count; i++) {
+		if (dv->d->recipients[i] == index)
+			return (ssize_t)i;
+	}
+	return -1;
+}
+
+/* outcome_of - what the status means for the queue; soft_bounce makes failures temporary. */
+static enum queue_outcome outcome_of(const struct qmgr *q, const struct delivery_rcpt_result *r,
+				     uint32_t notify)
+{
+	switch (r->status) {
+	case DELIVERY_STATUS_SENT:
+	case DELIVERY_STATUS_EXPANDED:
+	case DELIVERY_STATUS_DELIVERABLE:
+		if (!(notify & QUEUE_NOTIFY_SUCCESS) || r->dsn_passed_on)
+			return QUEUE_REPORTED;
+		return r->status == DELIVERY_STATUS_EXPANDED ? QUEUE_EXPANDED : QUEUE_SENT;
+	case DELIVERY_STATUS_BOUNCED:
+	case DELIVERY_STATUS_UNDELIVERABLE:
+		return q->settings->soft_bounce ? QUEUE_DEFERRED : QUEUE_FAILED;
+	case DELIVERY_STATUS_DEFERRED:
+		break;
+	}
+	return QUEUE_DEFERRED;
+}
+
+/* keeps_record - everything is reported, success too: sendmail -v, address probes. */
+static bool keeps_record(const struct message *m)
+{
+	return m->loaded->m.envelope->flags & (QUEUE_RECORD | QUEUE_VERIFY);
+}
+
+/* take_result - false when it speaks of a recipient that was not asked for. */
+static bool take_result(struct delivery *dv, const struct delivery_rcpt_result *r)
+{
+	struct qmgr *q = dv->q;
+	ssize_t place = place_of(dv, r->index);
+	struct queue_mark mark = {.time = os_wall(), .dsn = r->dsn, .text = r->text, .relay = r->relay,
+				  .mta = r->mta, .remote = r->remote, .final = r->final};
+
+	if (place < 0 || dv->reported[place])
+		return false;
+	mark.outcome = outcome_of(q, r, recipient_at(dv->message, r->index)->notify);
+	if (mark.outcome == QUEUE_REPORTED && keeps_record(dv->message))
+		mark.outcome = QUEUE_SENT;
+	dv->reported[place] = true;
+	dv->left--;
+	dv->deferred += mark.outcome == QUEUE_DEFERRED;
+	q->deferred += mark.outcome == QUEUE_DEFERRED;
+	q->bounced += mark.outcome == QUEUE_FAILED;
+	q->delivered += mark.outcome != QUEUE_DEFERRED && mark.outcome != QUEUE_FAILED;
+	recipient_mark(q, dv->message, r->index, &mark);
+	return true;
+}
+
+/* defer_rest - what the agent did not speak of is not known: it is tried again. */
+static void defer_rest(struct delivery *dv, struct slice reason)
+{
+	for (size_t i = 0; i < dv->d->count; i++) {
+		if (dv->reported[i])
+			continue;
+		defer_one(dv->q, dv->message, dv->d->recipients[i], reason);
+		dv->deferred++;
+	}
+	dv->left = 0;
+}
+
+/* converse - request and answers over one connection; anything but IPC_OK: it is of no use any more. */
+static enum ipc_status converse(struct delivery *dv, struct agent *a,
+				const struct delivery_deliver *request,
+				struct delivery_deliver_done *done)
+{
+	int64_t deadline = os_deadline(dv->q->settings->daemon_timeout);
+	enum ipc_status status = delivery_deliver_send(
+	    a->conn, request, os_deadline(dv->q->settings->ipc_timeout));
+	struct ipc_frame frame;
+
+	while (status == IPC_OK) {
+		struct delivery_rcpt_result result;
+
+		status = ipc_receive(a->conn, &frame, deadline);
+		if (status != IPC_OK)
+			break;
+		dv->begun = true;
+		if (frame.type == DELIVERY_DELIVER_DONE)
+			return delivery_deliver_done_decode(&frame, dv->arena, done) ? IPC_OK
+										   : IPC_GARBAGE;
+		if (!delivery_rcpt_result_decode(&frame, dv->arena, &result) ||
+		    !take_result(dv, &result)) {
+			ipc_frame_drop(&frame);
+			status = IPC_GARBAGE;
+		}
+	}
+	return status;
+}
+
+/*
+ * attempt - a kept connection may have ended while it was idle (the agent was replaced): as long as
+ * nothing has come over it, the request is made once more over a new one.
+ */
+static struct agent *attempt(struct delivery *dv, struct delivery_deliver_done *done,
+			     enum ipc_status *status, const char **why)
+{
+	struct delivery_deliver request;
+	struct agent *a = agent_take(dv->q, dv->d->transport, dv->d->nexthop, false, why);
+	bool used = a && a->used;
+
+	request_fill(dv, &request);
+	while (a) {
+		*status = converse(dv, a, &request, done);
+		if (*status == IPC_OK)
+			return a;
+		agent_drop(a);
+		a = NULL;
+		*why = NULL;
+		if (!used || dv->begun || *status == IPC_REFUSED || *status == IPC_CANCELLED)
+			break;
+		used = false;
+		a = agent_take(dv->q, dv->d->transport, dv->d->nexthop, true, why);
+	}
+	return NULL;
+}
+
+/* transport_down - nobody serves the socket: the whole transport waits for a while. */
+static void transport_down(struct delivery *dv, const char *why)
+{
+	struct slice path = arena_printf(dv->arena, "private/%.*s", SL_ARG(dv->d->transport));
+
+	LOG(service_problem, .service = path, .problem = slice_str(why));
+	defer_rest(dv, SL("4.3.0 mail transport unavailable"));
+	event_take(dv->q, &(struct sched_event){.type = SCHED_EV_THROTTLE,
+						.transport = dv->d->transport,
+						.reason = SL("4.3.0 mail transport unavailable")});
+}
+
+static void delivery_run(struct delivery *dv, struct sched_event *e)
+{
+	struct delivery_deliver_done done = {0};
+	enum ipc_status status = IPC_LOST;
+	const char *why = "";
+	struct agent *a = attempt(dv, &done, &status, &why);
+
+	if (a) {
+		/* The outcome of what it forgot is unknown. */
+		defer_rest(dv, SL("4.3.0 delivery agent gave no outcome"));
+		e->dead = done.host_dead;
+		e->reason = arena_printf(dv->arena, "%.*s %.*s",
+					 SL_ARG(done.dead_dsn.n ? done.dead_dsn : SL("4.4.1")),
+					 SL_ARG(done.dead_text));
+		agent_give(dv->q, dv->d->transport, a,
+			   done.session_open ? done.nexthop : SL_NULL);
+		return;
+	}
+	if (why != NULL) {
+		transport_down(dv, why);
+		return;
+	}
+	LOG(service_problem, .service = arena_printf(dv->arena, "private/%.*s", SL_ARG(dv->d->transport)),
+	    .problem = slice_str(ipc_status_text(status)));
+	defer_rest(dv, SL("4.3.0 unknown mail transport error"));
+}
+
+static void deliver_fiber(void *arg)
+{
+	struct delivery *dv = arg;
+	struct qmgr *q = dv->q;
+	struct sched_event e = {.type = SCHED_EV_DELIVERED, .delivery = dv->d};
+
+	delivery_run(dv, &e);
+	e.deferred = dv->deferred;
+	event_take(q, &e);
+	arena_destroy(&dv->arena); /* which dv lies in */
+	work_end(q);
+}
+
+void deliver_start(struct qmgr *q, const struct sched_action *action)
+{
+	struct arena *arena = arena_create();
+	struct delivery *dv = ARENA_NEW(arena, struct delivery);
+
+	CHECK(action->delivery->count <= RECIPIENTS_MAX);
+	dv->q = q;
+	dv->d = action->delivery;
+	dv->message = (struct message *)action->item;
+	dv->arena = arena;
+	dv->left = dv->d->count;
+	dv->reported = ARENA_ARRAY(arena, dv->left, bool);
+	dv->message->loaded->undone = true;
+	work_begin(q);
+	if (fiber_spawn("deliver", deliver_fiber, dv) == NULL) {
+		work_end(q);
+		defer_rest(dv, SL("4.3.0 out of memory"));
+		event_take(q, &(struct sched_event){.type = SCHED_EV_DELIVERED,
+						    .delivery = dv->d,
+						    .deferred = dv->d->count});
+		arena_destroy(&arena);
+	}
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * qmgr - the daemon around the scheduler, shared by its parts. One process, one thread of fibers; what
+ * waits for the disk goes to worker threads.
+ *
+ *   daemon.c   hooks, settings, recovery, the syncing fiber
+ *   event.c    events into the scheduler, its actions into fibers
+ *   index.c    all messages by id
+ *   load.c     reading a message, where its recipients go
+ *   agent.c    connections to delivery agents
+ *   deliver.c  one delivery: request, outcomes, marks
+ *   settle.c   the end of a round: reports, removal, deferral, hold
+ *   control.c  what cleanup, postqueue, postsuper, showq ask for
+ */
+#ifndef QMGR_QMGR_H
+#define QMGR_QMGR_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "config/settings.h"
+#include "daemon/daemon.h"
+#include "fiber/fiber.h"
+#include "ipc/ipc.h"
+#include "qmgr/scheduler.h"
+#include "queue/queue.h"
+#include "route/route.h"
+
+#include <pthread.h>
+
+struct loaded;
+struct message_index;
+
+/* A message, known but not loaded: its queue id is that of (id_time, id_serial). */
+struct message {
+	struct sched_item item; /* first */
+	struct loaded *loaded;  /* while it is active */
+	int64_t id_time;
+	uint64_t id_serial;
+	uint64_t serial; /* of the journal segment */
+	uint64_t offset : 56;
+	uint64_t place : 8; /* enum queue_place */
+};
+
+/* A message that is loaded. */
+struct loaded {
+	struct arena *arena;
+	struct queue_message m;
+	int64_t active_since; /* wall clock */
+	bool logged;          /* "queue active" */
+	bool undone;          /* something of it was tried in this round */
+};
+
+struct agent_pool;
+
+/* Something that a worker thread found damaged; `why` is a constant text. */
+struct damage {
+	struct list link;
+	char name[128];
+	uint64_t bytes;
+	const char *why;
+};
+
+struct qmgr {
+	struct daemon_context *context;
+	const struct settings *settings;
+	struct table_set *tables;
+	struct route *route;
+	struct master_cf services;
+	struct slice double_bounce; /* local part */
+	bool notify_2bounce;
+
+	struct queue *queue;
+	struct message_index *index;
+	struct sched *sched;
+	bool stepping;           /* an event is being taken */
+	struct list events;      /* that came meanwhile */
+	struct fiber_cond timer; /* the next wake-up may have changed */
+	struct fiber_cond quiet; /* something under way has ended */
+	size_t under_way;        /* fibers that load, deliver, settle */
+	bool ready;              /* recovered */
+
+	pthread_mutex_t found_lock; /* for what worker threads report */
+	struct list damages;        /* struct damage */
+	struct queue_entry *found;
+	size_t found_count;
+	size_t found_size;
+
+	struct fiber_cond dirty; /* marks wait to be written */
+	bool stopping;
+	struct list defers;      /* messages that wait to be put aside */
+	struct fiber_cond defer_work;
+
+	struct map *agents; /* struct agent_pool by transport */
+	struct ipc_client *bounce;
+	uint64_t delivered;
+	uint64_t deferred;
+	uint64_t bounced;
+};
+
+/* ---- index.c */
+
+struct message_index *index_create(void);
+struct message *index_find(const struct message_index *ix, const struct queue_id *id);
+/* index_add - a new message; NULL when the id is there already. */
+struct message *index_add(struct message_index *ix, const struct queue_id *id);
+/* index_remove - frees it. */
+void index_remove(struct message_index *ix, struct message *m);
+size_t index_count(const struct message_index *ix);
+/* index_collect - pointers to all messages that `want` says yes to; free() it. */
+struct message **index_collect(const struct message_index *ix,
+			       bool (*want)(const struct message *m, void *arg), void *arg,
+			       size_t *count);
+
+void message_id(const struct message *m, struct queue_id *id);
+void message_location(const struct message *m, struct queue_location *loc);
+void message_set_location(struct message *m, const struct queue_location *loc);
+
+/* ---- event.c */
+
+/* event_take - give an event to the scheduler and do what it says; never waits. */
+void event_take(struct qmgr *q, const struct sched_event *event);
+/* event_timer - the fiber that tells the scheduler the time. */
+void event_timer(void *arg);
+/* event_known - an entry of the queue that is new to us goes to the scheduler. */
+void event_known(struct qmgr *q, const struct queue_entry *entry);
+/* event_found - those that worker threads have reported. */
+void event_found(struct qmgr *q);
+/* work_begin, work_end - around each fiber that must end before the process may. */
+void work_begin(struct qmgr *q);
+void work_end(struct qmgr *q);
+
+/* ---- load.c */
+
+void load_start(struct qmgr *q, const struct sched_action *action);
+void loaded_free(struct message *m);
+
+/* ---- agent.c */
+
+struct agent {
+	struct list link;
+	struct ipc_conn *conn;
+	struct slice nexthop; /* of its open session; absent: none */
+	char *nexthop_copy;
+	int64_t idle_since;
+	bool used; /* it has served before: may turn out to be stale */
+};
+
+/*
+ * agent_take - a connection to an agent of the transport: one that has a session to nexthop, or an
+ * idle one without, or a new one (`fresh`: certainly). NULL with a text when there is none.
+ */
+struct agent *agent_take(struct qmgr *q, struct slice transport, struct slice nexthop, bool fresh,
+			 const char **why);
+/* agent_give - back to the pool; nexthop: of the session that it keeps open, absent for none. */
+void agent_give(struct qmgr *q, struct slice transport, struct agent *a, struct slice nexthop);
+void agent_drop(struct agent *a);
+/* agents_prune - close what has been idle for too long; all of it when `all`. */
+void agents_prune(struct qmgr *q, bool all);
+
+/* ---- deliver.c */
+
+void deliver_start(struct qmgr *q, const struct sched_action *action);
+/* deliver_suspend - a batch that is deferred without a try and without an agent. */
+void deliver_suspend(struct qmgr *q, const struct sched_action *action);
+/* recipient_mark - remember an outcome in the loaded envelope and in the queue. */
+void recipient_mark(struct qmgr *q, struct message *m, uint32_t index, const struct queue_mark *mark);
+
+/* ---- settle.c */
+
+void settle_start(struct qmgr *q, const struct sched_action *action);
+/* settle_deferrer - the fibers that put messages aside, many with one sync. */
+void settle_deferrer(void *arg);
+
+/* ---- report.c */
+
+/*
+ * report_failures, report_delays, report_successes - what is owed to the sender. RES_OK: nothing is
+ * owed any more, and that is marked. RES_TEMP: later.
+ */
+enum result report_failures(struct qmgr *q, struct message *m);
+enum result report_delays(struct qmgr *q, struct message *m, int64_t expires);
+enum result report_successes(struct qmgr *q, struct message *m);
+
+/* ---- control.c */
+
+void control_session(struct daemon_context *context, struct daemon_session *session);
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: ISC */
+#include "qmgr/qmgr.h"
+
+#include "base/check.h"
+#include "log/events.h"
+
+#include <stdlib.h>
+
+#define DEFER_TOGETHER 64 /* messages that share directory syncs */
+
+/* What is to be done with a message at the end of a round. */
+struct settling {
+	struct qmgr *q;
+	struct message *message;
+	struct sched_action action;
+
+	/* for the worker thread */
+	struct queue_location location;
+	int64_t when;
+	enum result result;
+	struct queue_error error;
+};
+
+/* A message that waits to be put aside; on the stack of the fiber that waits. */
+struct putting {
+	struct list link;
+	struct queue_defer_item item;
+	struct fiber_cond done_cond;
+	bool done;
+};
+
+/* ---- putting aside */
+
+struct defer_job {
+	struct queue *queue;
+	struct putting *requests[DEFER_TOGETHER];
+	struct queue_defer_item items[DEFER_TOGETHER];
+	size_t count;
+};
+
+static void defer_on_thread(void *arg)
+{
+	struct defer_job *job = arg;
+
+	queue_defer(job->queue, job->items, job->count);
+}
+
+static void defer_some(struct qmgr *q, struct defer_job *job)
+{
+	struct list *l;
+
+	job->queue = q->queue;
+	job->count = 0;
+	while (job->count < DEFER_TOGETHER && (l = list_pop_front(&q->defers)) != NULL) {
+		job->requests[job->count] = CONTAINER_OF(l, struct putting, link);
+		job->items[job->count] = job->requests[job->count]->item;
+		job->count++;
+	}
+	fiber_offload(defer_on_thread, job, "put messages aside");
+	for (size_t i = 0; i < job->count; i++) {
+		job->requests[i]->item = job->items[i];
+		job->requests[i]->done = true;
+		fiber_cond_signal(&job->requests[i]->done_cond);
+	}
+	fiber_cond_signal(&q->dirty);
+}
+
+void settle_deferrer(void *arg)
+{
+	struct qmgr *q = arg;
+	struct defer_job *job = calloc(1, sizeof(*job));
+
+	if (job == NULL)
+		out_of_memory();
+	for (;;) {
+		if (!list_empty(&q->defers))
+			defer_some(q, job);
+		else if (fiber_cond_wait(&q->defer_work, OS_NEVER, "something to put aside") < 0)
+			break;
+	}
+	free(job);
+}
+
+/* deferral_marks - the reasons of this round, as the queue is to remember them. */
+static struct queue_mark *deferral_marks(const struct message *m, struct arena *arena, size_t *count)
+{
+	const struct queue_envelope *env = m->loaded->m.envelope;
+	struct queue_mark *marks = ARENA_ARRAY(arena, env->recipient_count + 1, struct queue_mark);
+
+	*count = 0;
+	for (uint32_t i = 0; i < env->recipient_count; i++) {
+		const struct queue_recipient *r = &env->recipients[i];
+
+		if (r->outcome != QUEUE_DEFERRED)
+			continue;
+		marks[(*count)++] = (struct queue_mark){.recipient = i,
+							.outcome = QUEUE_DEFERRED,
+							.time = r->status_time,
+							.dsn = r->dsn,
+							.text = r->text,
+							.relay = r->relay,
+							.mta = r->mta,
+							.remote = r->remote,
+							.final = r->final};
+	}
+	return marks;
+}
+
+/* put_aside - durable in deferred/ when it returns, unless the disk refuses; then it stays where it is. */
+static void put_aside(struct settling *s, int64_t until)
+{
+	struct message *m = s->message;
+	struct putting p = {.done = false};
+
+	message_location(m, &p.item.location);
+	p.item.next_time = os_wall() + (until - os_now());
+	p.item.marks = deferral_marks(m, m->loaded->arena, &p.item.mark_count);
+	fiber_cond_init(&p.done_cond);
+	list_push_back(&s->q->defers, &p.link);
+	fiber_cond_signal(&s->q->defer_work);
+	while (!p.done)
+		(void)fiber_cond_wait(&p.done_cond, OS_NEVER, "deferring");
+	if (p.item.result == RES_OK)
+		message_set_location(m, &p.item.location);
+	else
+		log_warning_text("%s: cannot be put aside: %s", p.item.location.id.text,
+				 queue_reason_text(p.item.error.reason));
+}
+
+/* ---- the end of a message */
+
+static void settled(struct settling *s, enum sched_state state, int64_t until)
+{
+	struct message *m = s->message;
+
+	loaded_free(m);
+	event_take(s->q, &(struct sched_event){.type = SCHED_EV_SETTLED,
+					       .item = &m->item,
+					       .state = state,
+					       .until = until});
+	if (state == SCHED_NONE)
+		index_remove(s->q->index, m);
+}
+
+static void remove_message(struct settling *s, bool log)
+{
+	message_location(s->message, &s->location);
+	queue_gone(s->q->queue, &s->location);
+	fiber_cond_signal(&s->q->dirty);
+	if (log)
+		LOG(message_removed, .queue_id = queue_id_slice(&s->location.id));
+	settled(s, SCHED_NONE, 0);
+}
+
+/* expire - what was deferred has failed for good. */
+static void expire(struct settling *s)
+{
+	const struct queue_envelope *env = s->message->loaded->m.envelope;
+
+	LOG(message_expired, .queue_id = queue_id_slice(&env->id), .from = env->sender,
+	    .status = s->message->item.expire ? SL("force-expired") : SL("expired"));
+	for (uint32_t i = 0; i < env->recipient_count; i++) {
+		const struct queue_recipient *r = &env->recipients[i];
+
+		if (r->outcome != QUEUE_DEFERRED)
+			continue;
+		recipient_mark(s->q, s->message, i,
+			       &(struct queue_mark){.outcome = QUEUE_FAILED,
+						    .time = r->status_time,
+						    .dsn = r->dsn,
+						    .text = r->text,
+						    .relay = r->relay,
+						    .mta = r->mta,
+						    .remote = r->remote,
+						    .final = r->final});
+	}
+}
+
+static size_t still_deferred(const struct message *m)
+{
+	const struct queue_envelope *env = m->loaded->m.envelope;
+	size_t n = 0;
+
+	for (size_t i = 0; i < env->recipient_count; i++)
+		n += env->recipients[i].outcome == QUEUE_DEFERRED ||
+		     env->recipients[i].outcome == QUEUE_PENDING;
+	return n;
+}
+
+static void warn_of_delay(struct settling *s)
+{
+	struct message *m = s->message;
+	int64_t expires = m->loaded->m.envelope->arrival + s->q->settings->maximal_queue_lifetime;
+
+	if (report_delays(s->q, m, expires) != RES_OK)
+		return;
+	m->item.warned = true;
+	message_location(m, &s->location);
+	queue_mark(s->q->queue, &s->location,
+		   &(struct queue_mark){.recipient = QUEUE_WHOLE,
+					.time = os_wall(),
+					.warned = os_wall()});
+}
+
+static void settle_normal(struct settling *s)
+{
+	struct message *m = s->message;
+	int64_t soon = os_now() + s->q->settings->minimal_backoff_time;
+	enum result owed;
+
+	if (m->loaded == NULL) { /* its bytes went away between two loads */
+		settled(s, SCHED_DEFERRED, soon);
+		return;
+	}
+	if (s->action.expired)
+		expire(s);
+	owed = report_failures(s->q, m);
+	if (report_successes(s->q, m) != RES_OK)
+		owed = RES_TEMP;
+	if (s->action.warn)
+		warn_of_delay(s);
+	if (owed == RES_OK && still_deferred(m) == 0) {
+		remove_message(s, true);
+		return;
+	}
+	if (owed == RES_OK && s->action.until > 0)
+		soon = s->action.until;
+	put_aside(s, soon);
+	settled(s, SCHED_DEFERRED, soon);
+}
+
+/* ---- by somebody's order */
+
+static void hold_on_thread(void *arg)
+{
+	struct settling *s = arg;
+
+	s->result = queue_hold(s->q->queue, &s->location, &s->error);
+}
+
+static void release_on_thread(void *arg)
+{
+	struct settling *s = arg;
+
+	s->result = queue_release(s->q->queue, &s->location, s->when, &s->error);
+}
+
+/* keep_reasons - of a round that was broken off. */
+static void keep_reasons(struct settling *s)
+{
+	size_t count = 0;
+	struct queue_mark *marks;
+
+	if (s->message->loaded == NULL)
+		return;
+	marks = deferral_marks(s->message, s->message->loaded->arena, &count);
+	for (size_t i = 0; i < count; i++)
+		queue_mark(s->q->queue, &s->location, &marks[i]);
+}
+
+static void move(struct settling *s, void (*on_thread)(void *arg), enum sched_state then)
+{
+	message_location(s->message, &s->location);
+	keep_reasons(s);
+	fiber_offload(on_thread, s, "move message");
+	fiber_cond_signal(&s->q->dirty);
+	if (s->result == RES_OK) {
+		message_set_location(s->message, &s->location);
+	} else {
+		log_warning_text("%s: cannot be moved: %s", s->location.id.text,
+				 queue_reason_text(s->error.reason));
+		if (s->message->place == QUEUE_IN_HOLD)
+			then = SCHED_HELD;
+		else if (then == SCHED_HELD)
+			then = SCHED_DEFERRED;
+	}
+	settled(s, then, os_now() + s->q->settings->minimal_backoff_time);
+}
+
+static void settle_fiber(void *arg)
+{
+	struct settling *s = arg;
+	struct qmgr *q = s->q;
+
+	switch (s->action.fate) {
+	case SCHED_FATE_NORMAL:
+		settle_normal(s);
+		break;
+	case SCHED_FATE_DELETE:
+		remove_message(s, false);
+		break;
+	case SCHED_FATE_HOLD:
+		move(s, hold_on_thread, SCHED_HELD);
+		break;
+	case SCHED_FATE_RELEASE:
+	case SCHED_FATE_REQUEUE:
+		s->when = os_wall();
+		if (s->message->place == QUEUE_IN_HOLD)
+			move(s, release_on_thread, SCHED_INCOMING);
+		else
+			settled(s, SCHED_INCOMING, 0);
+		break;
+	}
+	free(s);
+	work_end(q);
+}
+
+void settle_start(struct qmgr *q, const struct sched_action *action)
+{
+	struct settling *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		out_of_memory();
+	s->q = q;
+	s->message = (struct message *)action->item;
+	s->action = *action;
+	work_begin(q);
+	if (fiber_spawn("settle", settle_fiber, s) == NULL)
+		out_of_memory();
+}
