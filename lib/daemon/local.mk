@@ -14,6 +14,9 @@ noinst_LIBRARIES += lib/libdaemon.a
 lib_libdaemon_a_SOURCES = \
 	lib/daemon/arguments.c \
 	lib/daemon/become.c \
+	lib/daemon/agent.c lib/daemon/agent.h \
+	lib/daemon/intake.c lib/daemon/intake.h \
+	lib/daemon/mail_date.c lib/daemon/mail_date.h \
 	lib/daemon/calls.c lib/daemon/calls.h \
 	lib/daemon/control.c \
 	lib/daemon/daemon.c lib/daemon/daemon.h \

@@ -6,7 +6,8 @@ lib_libos_a_SOURCES = \
 	lib/os/file.c lib/os/file.h \
 	lib/os/process.c lib/os/process.h \
 	lib/os/host.c lib/os/host.h \
-	lib/os/socket.c lib/os/socket.h
+	lib/os/socket.c lib/os/socket.h \
+	lib/os/zone.c lib/os/zone.h
 
 # What fibers stand on.
 lib_libos_a_SOURCES += \
