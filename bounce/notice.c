@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "bounce/notice.h"
+#include "address/address.h"
 #include "message/dsn.h"
 #include "message/header.h"
 #include "message/report.h"
@@ -86,10 +87,12 @@ static void append_wrapped(struct buffer *out, struct slice text)
 static void append_recipient_text(struct buffer *out, struct arena *arena,
 				  const struct bounce_recipient *r)
 {
-	struct slice who = arena_printf(arena, "<%.*s>", SL_ARG(r->address));
+	struct slice who = address_quote(arena, r->address);
 
+	who = arena_printf(arena, "<%.*s>", SL_ARG(who));
 	if (r->orig.n > 0 && !slice_eq(r->orig, r->address))
-		who = arena_printf(arena, "%.*s (expanded from <%.*s>)", SL_ARG(who), SL_ARG(r->orig));
+		who = arena_printf(arena, "%.*s (expanded from <%.*s>)", SL_ARG(who),
+				   SL_ARG(address_quote(arena, r->orig)));
 	buffer_append(out, SL("\r\n"));
 	append_wrapped(out, arena_printf(arena, "%.*s: %.*s", SL_ARG(who), SL_ARG(r->text)));
 }
@@ -157,13 +160,13 @@ static bool split_diagnostic(struct slice mta, struct report_recipient *fields)
 	return true;
 }
 
-static void append_recipient_status(const struct notice *n, const struct bounce_recipient *r,
-				    struct buffer *out)
+static void append_recipient_status(const struct notice *n, struct arena *arena,
+				    const struct bounce_recipient *r, struct buffer *out)
 {
 	struct report_recipient fields = {
-	    .recipient = r->final.n > 0 ? r->final : r->address,
+	    .recipient = address_quote(arena, r->final.n > 0 ? r->final : r->address),
 	    .orcpt = absent_if_empty(r->orcpt),
-	    .orig_rcpt = absent_if_empty(r->orig),
+	    .orig_rcpt = absent_if_empty(address_quote(arena, r->orig)),
 	    .action = action_of(n, r),
 	    .status = r->dsn,
 	    .remote_mta = absent_if_empty(r->remote),
@@ -185,7 +188,7 @@ static void append_status_part(const struct notice *n, struct arena *arena, stru
 	    .envid = absent_if_empty(n->report->envid),
 	    .mail_name = n->mail_name,
 	    .queue_id = n->report->queue_id,
-	    .sender = n->report->sender,
+	    .sender = address_quote(arena, n->report->sender),
 	    .arrival_date = n->arrival,
 	    .global = n->global,
 	};
@@ -196,7 +199,7 @@ static void append_status_part(const struct notice *n, struct arena *arena, stru
 		    SL_NULL, n->global);
 	report_message_fields(out, &fields);
 	for (size_t i = 0; i < n->report->recipients_count; i++)
-		append_recipient_status(n, &n->report->recipients[i], out);
+		append_recipient_status(n, arena, &n->report->recipients[i], out);
 }
 
 /* returned_type - of the returned message: whole or headers, RFC 6522, RFC 6533 5. */

@@ -87,7 +87,7 @@ static void describe(const struct bounce_state *state, const struct bounce_repor
 	    .audience = a->audience,
 	    .host = state->settings->myhostname,
 	    .mail_name = state->settings->mail_name,
-	    .to = a->to,
+	    .to = address_quote(arena, a->to),
 	    .date = mail_date(arena, os_wall()),
 	    .arrival = mail_date(arena, report->arrival),
 	    .expires = mail_date(arena, report->expires),

@@ -78,7 +78,7 @@ enum queue_outcome {
 };
 
 struct queue_recipient {
-	struct slice address;  /* local@domain, external form: quoted where RFC 5321 wants it */
+	struct slice address;  /* local@domain, internal form: not quoted (address/address.h) */
 	struct slice original; /* as received, before rewriting and expansion; null: the same */
 	struct slice orcpt;    /* RFC 3461 ORCPT, "type;xtext-decoded address"; null: none */
 	struct slice warning;  /* free for qmgr; not interpreted */
