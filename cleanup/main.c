@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+#include "cleanup/cleanup.h"
+#include "daemon/daemon.h"
+#include "log/events.h"
+#include "os/zone.h"
+
+#define DRAIN_PATIENCE (30 * OS_SECOND)
+
+static void table_warning(void *data, struct slice text)
+{
+	(void)data;
+	LOG(warning, .text = text);
+}
+
+static struct map *header_names(struct slice list, struct arena *arena)
+{
+	struct map *names = map_create();
+	struct slice word;
+
+	while (settings_next_word(&list, &word))
+		map_put(names, arena_lower(arena, word), names);
+	return names;
+}
+
+static bool list_names(struct slice list, struct slice wanted)
+{
+	struct slice word;
+
+	while (settings_next_word(&list, &word))
+		if (slice_caseeq(word, wanted))
+			return true;
+	return false;
+}
+
+static enum result cleanup_open(struct daemon_context *context)
+{
+	const struct settings *settings = context->settings;
+	struct table_config tables = {.warn = table_warning, .default_type = settings->default_database_type};
+	struct cleanup *p = ARENA_NEW(context->arena, struct cleanup);
+
+	p->settings = settings;
+	p->queue_fd = context->queue_fd;
+	p->tables = table_set_create(&tables);
+	p->route = route_create(settings, p->tables);
+	p->virtual_alias_maps = table_list_create(p->tables, settings->virtual_alias_maps, TABLE_FOLD);
+	p->dropped_headers = header_names(settings->message_drop_headers, context->arena);
+	p->propagate_extension = list_names(settings->propagate_unmatched_extensions, SL("virtual"));
+	p->free_asked = INT64_MIN / 2;
+	table_set_seal(p->tables);
+	os_zone_open();
+	context->state = p;
+	return RES_OK;
+}
+
+static void cleanup_start(struct daemon_context *context)
+{
+	struct cleanup *p = context->state;
+
+	p->committer = committer_start(p);
+}
+
+static void cleanup_drain(struct daemon_context *context)
+{
+	struct cleanup *p = context->state;
+
+	committer_drain(p->committer, os_deadline(DRAIN_PATIENCE));
+}
+
+static void cleanup_status(struct daemon_context *context, struct buffer *out)
+{
+	const struct cleanup *p = context->state;
+
+	buffer_printf(out, "memory held for messages: %zu bytes\n", p->buffered);
+	buffer_printf(out, "not yet announced to qmgr: %zu\n", committer_backlog(p->committer));
+}
+
+static const struct daemon cleanup_daemon = {
+    .name = "cleanup",
+    .open = cleanup_open,
+    .start = cleanup_start,
+    .session = cleanup_session,
+    .drain = cleanup_drain,
+    .status = cleanup_status,
+    .exit_when_idle = true,
+    .workers = 4,
+};
+
+int main(int argc, char **argv)
+{
+	return daemon_main(argc, argv, &cleanup_daemon);
+}
