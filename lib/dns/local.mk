@@ -1,1 +1,2 @@
-# Filled with the folder.
+noinst_LIBRARIES += lib/libdns.a
+lib_libdns_a_SOURCES = lib/dns/dns.c lib/dns/dns.h
