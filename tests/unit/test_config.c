@@ -2,7 +2,11 @@
 /* Settings: from the text of main.cf to members, and what bad text gets. */
 #include "unit.h"
 
+#include "config/directory.h"
+#include "config/master_cf.h"
 #include "config/parameter.h"
+
+#include <stdlib.h>
 #include "config/settings.h"
 
 struct loaded {
@@ -254,6 +258,96 @@ static void words_of_lists(void **state)
 	assert_false(settings_next_word(&rest, &word));
 }
 
+static void what_is_installed_loads(void **state)
+{
+	const char *top = getenv("srcdir");
+	struct loaded l = {.arena = arena_create()};
+	struct slice dir = arena_printf(l.arena, "%s/conf", top ? top : "..");
+	struct master_cf master;
+
+	(void)state;
+	config_problems_init(&l.problems, l.arena);
+	assert_int_equal(settings_load(dir.p, NULL, 0, &l.problems, &l.settings), RES_OK);
+	assert_int_equal(master_cf_load(dir.p, l.settings, l.arena, &l.problems, &master), RES_OK);
+	assert_int_equal(l.problems.count, 0);
+	assert_false(l.settings->append_dot_mydomain);
+	assert_slice(l.settings->inet_interfaces, "loopback-only");
+	assert_non_null(master_cf_find(&master, SL("smtp"), SERVICE_INET));
+	assert_non_null(master_cf_find(&master, SL("smtp"), SERVICE_UNIX));
+	assert_non_null(master_cf_find(&master, SL("postlog"), SERVICE_UNIX_DGRAM));
+	/* The value is for the daemon to expand: it knows its service's name. */
+	assert_slice(master_cf_find(&master, SL("relay"), SERVICE_UNIX)->args[1],
+		     "syslog_name=postfix/$service_name");
+	unload(&l);
+}
+
+static void a_file_that_is_not_there(void **state)
+{
+	struct loaded l = {.arena = arena_create()};
+
+	(void)state;
+	config_problems_init(&l.problems, l.arena);
+	assert_int_equal(settings_load("/nonexistent", NULL, 0, &l.problems, &l.settings), RES_TEMP);
+	assert_null(l.settings);
+	expect_problem(&l, 0, "/nonexistent/main.cf: open: No such file or directory");
+	unload(&l);
+}
+
+static void directories(void **state)
+{
+	struct loaded l = {.arena = arena_create()};
+	const char *dir;
+
+	(void)state;
+	config_problems_init(&l.problems, l.arena);
+	assert_int_equal(config_directory_for(NULL, NULL, true, &l.problems, &dir), RES_OK);
+	assert_string_equal(dir, CONFIG_DIRECTORY);
+	assert_int_equal(config_directory_for(NULL, "/env", false, &l.problems, &dir), RES_OK);
+	assert_string_equal(dir, "/env");
+	assert_int_equal(config_directory_for("/opt", "/env", false, &l.problems, &dir), RES_OK);
+	assert_string_equal(dir, "/opt");
+	assert_int_equal(config_directory_for("/nonexistent", NULL, true, &l.problems, &dir),
+			 RES_PERM);
+	assert_int_equal(config_directory_for(NULL, "/nonexistent", true, &l.problems, &dir),
+			 RES_PERM);
+	assert_int_equal(l.problems.fatal, 2);
+	unload(&l);
+}
+
+static void a_nul_is_refused(void **state)
+{
+	struct loaded l = {.arena = arena_create()};
+
+	(void)state;
+	config_problems_init(&l.problems, l.arena);
+	assert_int_equal(settings_parse(SL("relayhost = a\0b\nmyorigin = x\n"), "/cf", NULL, 0,
+					&l.problems, &l.settings),
+			 RES_PERM);
+	assert_int_equal(l.problems.fatal, 1);
+	assert_int_equal(l.problems.items[0].line, 1);
+	unload(&l);
+}
+
+/* Each kind of member: the types of the table and those of the struct are the same. */
+static void members_have_their_types(void **state)
+{
+	struct loaded l = load("");
+
+	(void)state;
+	for (size_t i = 0; i < parameter_count; i++) {
+		const struct parameter *p = &parameters[i];
+		const char *member = (const char *)l.settings + p->offset;
+		struct slice text;
+
+		if (p->template || p->type < PARAM_STRING)
+			continue;
+		memcpy(&text, member, sizeof(text));
+		assert_non_null(text.p);
+		assert_int_equal(text.p[text.n], 0);
+	}
+	unload(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +360,11 @@ int main(void)
 	    cmocka_unit_test(transports_fall_back),
 	    cmocka_unit_test(a_default_that_refers_to_nonsense),
 	    cmocka_unit_test(words_of_lists),
+	    cmocka_unit_test(what_is_installed_loads),
+	    cmocka_unit_test(a_file_that_is_not_there),
+	    cmocka_unit_test(directories),
+	    cmocka_unit_test(a_nul_is_refused),
+	    cmocka_unit_test(members_have_their_types),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
