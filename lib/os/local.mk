@@ -20,3 +20,7 @@ check_LIBRARIES += lib/libsimnet.a
 lib_libsimnet_a_SOURCES = \
 	lib/os/sim.h lib/os/sim_world.h \
 	lib/os/sim_clock.c lib/os/sim_net.c lib/os/sim_worker.c
+
+# A disk in memory instead of the kernel's, for the power-cut tests.
+check_LIBRARIES += lib/libsimfile.a
+lib_libsimfile_a_SOURCES = lib/os/sim_disk.c lib/os/sim_disk.h

@@ -330,6 +330,8 @@ void mark_apply(const struct queue_mark *mark, struct arena *arena, struct queue
 	if (mark->recipient >= env->recipient_count)
 		return;
 	r = &env->recipients[mark->recipient];
+	if (r->outcome >= QUEUE_SENT && mark->outcome < QUEUE_SENT)
+		return;
 	r->outcome = mark->outcome;
 	r->status_time = mark->time;
 	r->dsn = keep(arena, mark->dsn);

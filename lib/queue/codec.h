@@ -31,7 +31,10 @@ struct stored_mark {
 bool mark_encode(const struct stored_mark *m, struct buffer *to);
 /* mark_decode - texts point into bytes. */
 bool mark_decode(struct slice bytes, struct stored_mark *m);
-/* mark_apply - texts are copied into the arena; an index out of range is ignored. */
+/*
+ * mark_apply - texts are copied into the arena; an index out of range is ignored,
+ * and so is what would make a final recipient unfinished again.
+ */
 void mark_apply(const struct queue_mark *mark, struct arena *arena, struct queue_envelope *env);
 /* mark_of_recipient, mark_of_whole - the present state again as a mark; false: nothing to say. */
 bool mark_of_recipient(const struct queue_envelope *env, size_t i, struct queue_mark *mark);

@@ -31,3 +31,9 @@ check_PROGRAMS += tests/unit/test_queue
 tests_unit_test_queue_SOURCES = tests/unit/test_queue.c tests/unit/unit.h
 tests_unit_test_queue_LDADD = lib/libqueue.a $(LIBS_OS) $(CMOCKA_LIBS) -lpthread
 endif
+
+# Power cuts, kills and failing calls over the whole queue on the simulated disk. `make check` runs a
+# slice of it; tests/crash/queue_ledger --full cuts at every call.
+check_PROGRAMS += tests/crash/queue_ledger
+tests_crash_queue_ledger_SOURCES = tests/crash/queue_ledger.c
+tests_crash_queue_ledger_LDADD = lib/libqueue.a lib/libsimfile.a $(LIBS_OS) -lpthread

@@ -77,12 +77,16 @@ enum result message_read_own(int fd, struct arena *arena, struct queue_message *
 			     struct record *r, uint64_t *append, struct queue_error *error)
 {
 	enum result rc = message_read(fd, 0, 0, arena, m, r, error);
+	const struct mark_entry *e;
 	struct mark_set set;
 
 	if (rc != RES_OK)
 		return rc;
 	mark_set_init(&set);
 	rc = mark_set_read(&set, fd, r->key, record_length(r), append, error);
+	e = mark_set_find(&set, 0);
+	if (rc == RES_OK && e != NULL && e->gone)
+		rc = queue_refuse(error, QUEUE_GONE, "finished");
 	if (rc == RES_OK)
 		mark_set_apply(&set, 0, arena, m->envelope);
 	mark_set_free(&set);

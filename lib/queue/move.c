@@ -70,6 +70,7 @@ enum result queue_open_message(struct queue *q, const struct queue_location *loc
 			       struct queue_error *error)
 {
 	struct queue_error why = {0};
+	struct stat st;
 	enum result rc;
 
 	memset(m, 0, sizeof(*m));
@@ -84,6 +85,9 @@ enum result queue_open_message(struct queue *q, const struct queue_location *loc
 	}
 	if (rc == RES_PERM && why.reason == QUEUE_DAMAGED)
 		aside_message(q, loc);
+	else if (why.reason == QUEUE_GONE && message_directory(loc->place) != NULL &&
+		 os_fstatat(queue_place_fd(q, loc->place), loc->id.text, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		queue_gone(q, loc); /* finished in an earlier life: the next sync removes it */
 	if (error != NULL)
 		*error = why;
 	return rc;
@@ -203,14 +207,32 @@ static struct queue_mark defer_whole(int64_t next_time, uint32_t tries)
 	};
 }
 
+/* is_being_removed - an earlier copy of this message that could not be taken back yet. */
+static bool is_being_removed(struct queue *q, const struct queue_id *id)
+{
+	const struct own_file *f;
+	bool yes;
+
+	pthread_mutex_lock(&q->lock);
+	f = map_get(q->files, queue_id_slice(id));
+	yes = f != NULL && f->gone;
+	pthread_mutex_unlock(&q->lock);
+	return yes;
+}
+
 /* copy_out - from the journal into `place`, with the item's marks. Not durable before its directory. */
 static enum result copy_out(struct queue *q, struct queue_defer_item *item, enum queue_place place)
 {
-	struct arena *arena = arena_create();
+	struct arena *arena;
 	struct queue_message m;
 	struct queue_mark whole;
 	enum result rc;
 
+	if (is_being_removed(q, &item->location.id)) {
+		errno = EBUSY;
+		return queue_fail(&item->error, "copy message");
+	}
+	arena = arena_create();
 	rc = queue_open_message(q, &item->location, false, arena, &m, &item->error);
 	if (rc == RES_OK) {
 		for (size_t i = 0; i < item->mark_count; i++)
@@ -278,6 +300,15 @@ static enum result defer_own(struct queue *q, struct queue_defer_item *item)
 	return rc;
 }
 
+/* take_back - a copy that must not count; if it cannot be removed now, the next sync does it. */
+static void take_back(struct queue *q, enum queue_place place, const struct queue_id *id)
+{
+	struct queue_location loc = {.place = place, .id = *id};
+
+	if (os_unlinkat(queue_place_fd(q, place), id->text, 0) < 0 && errno != ENOENT)
+		queue_gone(q, &loc);
+}
+
 /* settle_copies - the copies' names are durable (or not): now, and not before, the journal's go. */
 static void settle_copies(struct queue *q, struct queue_defer_item *items, size_t count,
 			  enum queue_place place, bool durable, const struct queue_error *why)
@@ -291,7 +322,7 @@ static void settle_copies(struct queue *q, struct queue_defer_item *items, size_
 			queue_gone(q, loc);
 			*loc = (struct queue_location){.place = place, .id = loc->id};
 		} else {
-			os_unlinkat(queue_place_fd(q, place), loc->id.text, 0);
+			take_back(q, place, &loc->id);
 			items[i].result = RES_TEMP;
 			items[i].error = *why;
 		}

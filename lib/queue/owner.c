@@ -266,8 +266,8 @@ static enum result become_owner(struct queue *q, struct queue_error *error)
 					      queue_fail(error, "lock");
 	/* without room for a reserve the queue is run all the same, to be emptied */
 	q->reserve = os_openat(q->journal, "reserve", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-	q->reserve_spent =
-		q->reserve < 0 || os_preallocate(q->reserve, (off_t)q->settings.reserve) < 0;
+	if (q->reserve >= 0 && os_preallocate(q->reserve, (off_t)q->settings.reserve) == 0)
+		q->reserve_left = q->settings.reserve;
 	return RES_OK;
 }
 

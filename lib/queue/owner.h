@@ -72,7 +72,7 @@ struct queue {
 	struct map *files; /* id -> struct own_file */
 	struct map *large_known;
 	bool journal_dirty; /* a name in journal/ is not durable yet */
-	bool reserve_spent;
+	uint64_t reserve_left; /* bytes of the reserve that are still held back */
 	struct queue_stats stats;
 };
 
@@ -91,7 +91,9 @@ struct own_file *own_file_get(struct queue *q, const struct queue_location *loc)
 void own_file_put(struct queue *q, struct own_file *f);
 
 /* ---- recover.c */
-enum result queue_walk_segment(struct queue *q, struct segment *s, struct queue_error *error);
+/* even_locked: also as far as a living writer has come. */
+enum result queue_walk_segment(struct queue *q, struct segment *s, bool even_locked,
+			       struct queue_error *error);
 enum result queue_scan(struct queue *q, bool first, struct queue_error *error);
 
 /* ---- aside.c: what is damaged goes to corrupt/ and is reported */

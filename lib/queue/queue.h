@@ -97,6 +97,11 @@ enum result queue_writer_open(int dirfd, const struct queue_settings *settings,
 			      struct queue_writer **w, struct queue_error *error);
 /* queue_writer_close [disk] - no batch or large message may be under way. NULL is allowed. */
 void queue_writer_close(struct queue_writer **w);
+/*
+ * queue_writer_rotate [disk] - leave the present segment, so that a queue_rescan finds all that is in it.
+ * For a writer that may have failed to announce a message (its connection to qmgr broke).
+ */
+void queue_writer_rotate(struct queue_writer *w);
 /* queue_writer_id - a new queue id, unique for ever; `arrival` (may be NULL) is the time in it. */
 void queue_writer_id(struct queue_writer *w, struct queue_id *id, int64_t *arrival);
 /* queue_writer_fits - may a message of this content size go through a batch? Else: queue_large. */
@@ -257,7 +262,7 @@ enum result queue_adopt(struct queue *q, const struct queue_location *loc, bool 
 /*
  * queue_rescan [disk] - look for messages that no one announced (a writer died between its commit
  * and the announcement); each goes to the watcher once. Call when a writer's connection ends, and
- * every few minutes.
+ * every few minutes. Segments of living writers are left alone: they announce what is durable.
  */
 enum result queue_rescan(struct queue *q, struct queue_error *error);
 
@@ -284,7 +289,8 @@ struct queue_mark {
 
 /*
  * queue_mark - remember it. Buffered in memory: written by queue_flush (a crash of the process then
- * does not forget it), durable after queue_sync (a power cut does not either). Texts are copied.
+ * does not forget it), durable after queue_sync (a power cut does not either). Texts are copied. A final outcome stays:
+ * QUEUE_DEFERRED after QUEUE_SENT is ignored.
  */
 enum result queue_mark(struct queue *q, const struct queue_location *loc,
 		       const struct queue_mark *mark);

@@ -19,13 +19,22 @@ static void tell(struct queue *q, const struct queue_entry *entry)
 	q->watcher.message(q->watcher.context, entry);
 }
 
-/* has_own_file - moved to deferred/ or hold/ already: that file outranks the journal's copy. */
-static bool has_own_file(const struct queue *q, const struct queue_id *id)
+/*
+ * has_own_file - moved to deferred/ or hold/ already: that file outranks the journal's copy. 1 yes, 0 no,
+ * -1 cannot be known now.
+ */
+static int has_own_file(const struct queue *q, const struct queue_id *id)
 {
+	const int dirs[] = {q->deferred, q->hold};
 	struct stat st;
 
-	return os_fstatat(q->deferred, id->text, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
-	       os_fstatat(q->hold, id->text, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	for (size_t i = 0; i < 2; i++) {
+		if (os_fstatat(dirs[i], id->text, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return 1;
+		if (errno != ENOENT)
+			return -1;
+	}
+	return 0;
 }
 
 /* aside_record - bytes of a segment that are no good record. */
@@ -38,14 +47,15 @@ static void aside_record(struct queue *q, const struct segment *s, uint64_t from
 	queue_aside_bytes(q, s->fd, name, from, to, why);
 }
 
-/* found - a good message record in a segment. */
-static void found(struct queue *q, struct segment *s, const struct walk *walk,
+/* found - a good message record in a segment; false: look again later. */
+static bool found(struct queue *q, struct segment *s, const struct walk *walk,
 		  const struct mark_set *set)
 {
 	const struct mark_entry *marks = mark_set_find(set, walk->record.offset);
 	struct queue_entry entry = {.size = walk->record.content_length};
 	struct queue_location *loc = &entry.location;
-	bool gone = marks != NULL && marks->gone, moved = false;
+	bool gone = marks != NULL && marks->gone;
+	int moved = 0;
 
 	loc->place = QUEUE_IN_JOURNAL;
 	loc->serial = s->header.serial;
@@ -56,17 +66,20 @@ static void found(struct queue *q, struct segment *s, const struct walk *walk,
 	}
 	if (!gone)
 		moved = has_own_file(q, &loc->id);
+	if (moved < 0)
+		return false;
 	pthread_mutex_lock(&q->lock);
 	if (segment_entry_find(s, loc->offset) != NULL) /* announced just now */
 		gone = true;
 	else
-		segment_entry_add(s, loc->offset, gone || moved, marks != NULL);
-	if (moved && !gone)
+		segment_entry_add(s, loc->offset, gone || moved != 0, marks != NULL);
+	if (moved != 0 && !gone)
 		mark_log_add(&s->log, &(struct stored_mark){.kind = MARK_GONE,
 							    .offset = loc->offset});
 	pthread_mutex_unlock(&q->lock);
-	if (!gone && !moved)
+	if (!gone && moved == 0)
 		tell(q, &entry);
+	return true;
 }
 
 struct walked {
@@ -106,15 +119,18 @@ static enum result load_marks(struct queue *q, struct segment *s, struct mark_se
 	return RES_OK;
 }
 
-/* take_step - act on one step; false when the walk is over. */
-static bool take_step(struct queue *q, struct segment *s, const struct walk *walk,
+enum after { GO_ON, OVER, AGAIN };
+
+/* take_step - act on one step. AGAIN: something could not be known; the walk goes on here later. */
+static enum after take_step(struct queue *q, struct segment *s, const struct walk *walk,
 		      enum walk_step step, const struct mark_set *set)
 {
 	struct walked w = {q, s};
 
 	if (step == WALK_RECORD) {
-		if (!is_known(&w, walk->record.offset) && walk->record.type == RECORD_MESSAGE)
-			found(q, s, walk, set);
+		if (!is_known(&w, walk->record.offset) && walk->record.type == RECORD_MESSAGE &&
+		    !found(q, s, walk, set))
+			return AGAIN;
 	} else if (step == WALK_DAMAGE) {
 		if (!is_known(&w, walk->damage_from))
 			aside_record(q, s, walk->damage_from, walk->at,
@@ -122,37 +138,76 @@ static bool take_step(struct queue *q, struct segment *s, const struct walk *wal
 					     "damaged record" :
 					     "damaged record, or never accepted");
 	} else {
-		return false;
+		return step == WALK_ERROR ? AGAIN : OVER;
 	}
 	s->scanned = walk->at;
-	return true;
+	return GO_ON;
 }
 
-enum result queue_walk_segment(struct queue *q, struct segment *s, struct queue_error *error)
+/* add_segments - all that there are now; the list is the caller's to free. */
+static enum result add_segments(struct queue *q, struct segment_list *list,
+				struct queue_error *error)
+{
+	enum result rc = segment_list_read(q->journal, 'S', list, NULL, error);
+
+	for (size_t i = 0; rc != RES_TEMP && i < list->count; i++) {
+		struct segment *s;
+
+		pthread_mutex_lock(&q->lock);
+		s = queue_segment(q, list->serials[i]);
+		pthread_mutex_unlock(&q->lock);
+		if (s == NULL)
+			rc = queue_add_segment(q, list->serials[i], &s, error);
+	}
+	return rc == RES_TEMP ? RES_TEMP : RES_OK;
+}
+
+/*
+ * seal - when no writer holds the segment any more, nobody ever will. Only then is it certain that a
+ * segment which declares part of this one void has its name: so those are added before the walk.
+ */
+static enum result seal(struct queue *q, struct segment *s, struct queue_error *error)
+{
+	struct segment_list list;
+	enum result rc;
+
+	if (s->sealed || os_lock(s->fd, true, false) < 0)
+		return RES_OK;
+	rc = add_segments(q, &list, error);
+	segment_list_free(&list);
+	s->sealed = rc == RES_OK;
+	return rc;
+}
+
+enum result queue_walk_segment(struct queue *q, struct segment *s, bool even_locked,
+			       struct queue_error *error)
 {
 	struct walked w = {q, s};
-	enum walk_step step;
 	struct mark_set set;
+	enum after after;
 	struct walk walk;
 	enum result rc;
 
 	if (s->complete)
 		return RES_OK;
-	/* first the lock: whoever held it has written all that it will ever write */
-	s->sealed = s->sealed || os_lock(s->fd, true, false) == 0;
+	rc = seal(q, s, error);
+	if (!s->sealed && !even_locked)
+		return rc;
 	mark_set_init(&set);
-	rc = load_marks(q, s, &set, error);
+	if (rc == RES_OK)
+		rc = load_marks(q, s, &set, error);
 	if (rc == RES_OK) {
 		walk_init(&walk, s->fd, s->header.key, s->scanned, s->end);
 		walk.stop_at_damage = !s->sealed;
 		walk.skip_content = is_known;
 		walk.skip_context = &w;
 		do
-			step = walk_next(&walk);
-		while (take_step(q, s, &walk, step, &set));
-		errno = walk.window.errnum;
+			after = take_step(q, s, &walk, walk_next(&walk), &set);
+		while (after == GO_ON);
+		if (walk.window.errnum != 0)
+			errno = walk.window.errnum;
 		walk_free(&walk);
-		if (step == WALK_ERROR)
+		if (after == AGAIN)
 			rc = queue_fail(error, "read segment");
 		else
 			s->complete = s->sealed;
@@ -191,32 +246,22 @@ static void sweep_journal(struct queue *q)
 }
 
 /*
- * scan_journal - all segments are added before any is walked, for their headers say where others end.
- * What is wrong with one of them does not keep the others waiting.
+ * scan_journal - at the start what living writers have in their segments is wanted too, for it was announced
+ * to an earlier owner; later they announce it themselves, when it is durable.
  */
-static enum result scan_journal(struct queue *q, struct queue_error *error)
+static enum result scan_journal(struct queue *q, bool first, struct queue_error *error)
 {
 	struct segment_list list;
-	enum result rc = segment_list_read(q->journal, 'S', &list, NULL, error);
+	enum result rc = add_segments(q, &list, error);
 
-	if (rc != RES_OK)
-		return rc;
-	for (size_t i = 0; i < list.count; i++) {
-		struct segment *s;
-
-		pthread_mutex_lock(&q->lock);
-		s = queue_segment(q, list.serials[i]);
-		pthread_mutex_unlock(&q->lock);
-		if (s == NULL && queue_add_segment(q, list.serials[i], &s, error) == RES_TEMP)
-			rc = RES_TEMP;
-	}
+	/* what is wrong with one of them does not keep the others waiting */
 	for (size_t i = 0; i < list.count; i++) {
 		struct segment *s;
 
 		pthread_mutex_lock(&q->lock);
 		s = queue_segment(q, list.serials[i]); /* only upkeep frees it */
 		pthread_mutex_unlock(&q->lock);
-		if (s != NULL && queue_walk_segment(q, s, error) == RES_TEMP)
+		if (s != NULL && queue_walk_segment(q, s, first, error) == RES_TEMP)
 			rc = RES_TEMP;
 	}
 	segment_list_free(&list);
@@ -264,6 +309,8 @@ static void check_large(struct queue *q, int fd, const char *name, struct queue_
 		map_put(q->large_known, queue_id_slice(&entry->location.id), q);
 		pthread_mutex_unlock(&q->lock);
 		tell(q, entry);
+	} else if (error.reason == QUEUE_GONE) {
+		os_unlinkat(q->large, name, 0);
 	} else if (rc == RES_PERM) {
 		snprintf(aside, sizeof(aside), "large-%s", name);
 		queue_aside_file(q, q->large, name, aside, "large message");
@@ -291,9 +338,11 @@ static void look_at_large(struct queue *q, const char *name)
 	if (fd < 0)
 		return;
 	if (os_lock(fd, true, false) == 0) {
-		if (never_finished(fd) || has_own_file(q, id))
+		int moved = has_own_file(q, id);
+
+		if (moved > 0 || never_finished(fd))
 			remove_large(q, name);
-		else
+		else if (moved == 0)
 			check_large(q, fd, name, &entry);
 	}
 	os_close(fd);
@@ -356,7 +405,7 @@ enum result queue_scan(struct queue *q, bool first, struct queue_error *error)
 			rc = scan_files(q, QUEUE_IN_HOLD, error);
 	}
 	if (rc == RES_OK)
-		rc = scan_journal(q, error);
+		rc = scan_journal(q, first, error);
 	if (rc == RES_OK)
 		rc = scan_large(q, error);
 	pthread_mutex_unlock(&q->upkeep);

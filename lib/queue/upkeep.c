@@ -61,6 +61,9 @@ enum result queue_gone(struct queue *q, const struct queue_location *loc)
 	} else if (message_directory(loc->place) != NULL) {
 		struct own_file *f = own_file_get(q, loc);
 
+		/* the file itself goes at the next sync; until then this survives the process */
+		m.offset = 0;
+		mark_log_add(&f->log, &m);
 		f->gone = true;
 		own_file_put(q, f);
 	} else {
@@ -70,17 +73,25 @@ enum result queue_gone(struct queue *q, const struct queue_location *loc)
 	return rc;
 }
 
-/* log_flush - on a full disk the reserve makes room, once. */
+#define RESERVE_STEP 16384
+
+static bool disk_full(int rc)
+{
+	return rc < 0 && (errno == ENOSPC || errno == EDQUOT);
+}
+
+/* log_flush - on a full disk the reserve makes room, in steps, for others would take it too. */
 static int log_flush(struct queue *q, struct mark_log *log)
 {
 	int rc = mark_log_flush(log);
 
-	if (rc < 0 && (errno == ENOSPC || errno == EDQUOT) && !q->reserve_spent) {
-		q->reserve_spent = true;
-		os_ftruncate(q->reserve, 0);
+	while (disk_full(rc) && q->reserve_left > 0) {
+		q->reserve_left -= q->reserve_left < RESERVE_STEP ? q->reserve_left : RESERVE_STEP;
+		if (os_ftruncate(q->reserve, (off_t)q->reserve_left) < 0)
+			break;
 		rc = mark_log_flush(log);
 	}
-	if (rc < 0 && errno != ENOSPC && errno != EDQUOT)
+	if (rc < 0 && !disk_full(rc))
 		log->broken = true;
 	return rc;
 }
@@ -115,8 +126,11 @@ int segment_flush(struct queue *q, struct segment *s)
 	return log_flush(q, &s->log);
 }
 
-/* open_own_log - where the marks of a file of its own go: behind the last one. */
-static int open_own_log(struct queue *q, struct own_file *f)
+/*
+ * open_own_log - where the marks of a file of its own go: behind the last one. RES_PERM: the file is gone,
+ * finished or damaged, and there is nothing left to mark.
+ */
+static enum result open_own_log(struct queue *q, struct own_file *f)
 {
 	int fd = os_openat(queue_place_fd(q, f->place), f->id.text, O_RDWR | O_NOFOLLOW, 0);
 	struct arena *arena;
@@ -126,34 +140,35 @@ static int open_own_log(struct queue *q, struct own_file *f)
 	enum result rc;
 
 	if (fd < 0)
-		return -1;
+		return errno == ENOENT ? RES_PERM : RES_TEMP;
 	arena = arena_create();
 	rc = message_read_own(fd, arena, &m, &r, &append, NULL);
 	arena_destroy(&arena);
 	if (rc != RES_OK) {
 		os_close(fd);
-		errno = EIO;
-		return -1;
+		return rc;
 	}
 	f->log.fd = fd;
 	f->log.key = r.key;
 	f->log.at = append;
-	return 0;
+	return RES_OK;
 }
 
 int own_file_flush(struct queue *q, struct own_file *f)
 {
+	enum result rc = RES_OK;
+
 	if (f->log.flushed == f->log.pending.len)
 		return 0;
-	if (f->log.fd < 0 && open_own_log(q, f) < 0) {
-		/* gone from under us, or damaged: there is nothing left to mark */
-		if (errno != ENOENT && errno != EIO)
-			return -1;
-		buffer_reset(&f->log.pending);
-		f->log.flushed = 0;
-		return errno == ENOENT ? 0 : -1;
-	}
-	return log_flush(q, &f->log);
+	if (f->log.fd < 0)
+		rc = open_own_log(q, f);
+	if (rc == RES_TEMP)
+		return -1;
+	if (rc == RES_OK)
+		return log_flush(q, &f->log);
+	buffer_reset(&f->log.pending);
+	f->log.flushed = 0;
+	return 0;
 }
 
 /* flush_all - lock held. */
@@ -170,7 +185,7 @@ static enum result flush_all(struct queue *q, struct queue_error *error)
 	while (map_next(q->files, &cursor, &key, &value)) {
 		struct own_file *f = value;
 
-		if (!f->gone && own_file_flush(q, f) < 0)
+		if (own_file_flush(q, f) < 0)
 			rc = queue_fail(error, "write status");
 	}
 	return rc;
@@ -442,7 +457,7 @@ static void collect_empty(struct queue *q, struct list *emptied)
 
 		pthread_mutex_unlock(&q->lock);
 		if (recyclable(q, s))
-			queue_walk_segment(q, s, NULL);
+			queue_walk_segment(q, s, false, NULL);
 		pthread_mutex_lock(&q->lock);
 		next = node->next;
 		if (s->complete && s->live == 0 && s->log.pending.len == 0) {
@@ -495,11 +510,11 @@ static void restore_reserve(struct queue *q)
 {
 	uint64_t bytes;
 
-	if (!q->reserve_spent || q->reserve < 0 || queue_free_space(q->journal, &bytes) != RES_OK ||
-	    bytes < 2 * q->settings.reserve)
+	if (q->reserve_left == q->settings.reserve || q->reserve < 0 ||
+	    queue_free_space(q->journal, &bytes) != RES_OK || bytes < 2 * q->settings.reserve)
 		return;
 	if (os_preallocate(q->reserve, (off_t)q->settings.reserve) == 0)
-		q->reserve_spent = false;
+		q->reserve_left = q->settings.reserve;
 }
 
 enum result queue_sync(struct queue *q, struct queue_error *error)

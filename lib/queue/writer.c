@@ -161,10 +161,30 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+/* ensure_segment - have one with room for n more bytes. */
+static enum result ensure_segment(struct queue_writer *w, uint64_t n, struct queue_error *error)
+{
+	if (w->fd >= 0 && w->segment.size - w->at >= n)
+		return RES_OK;
+	close_fd(&w->fd); /* full: unlocked, qmgr may recycle it when its time comes */
+	if (segment_take(w->journal, w->segment_size, &w->ended, &w->segment, &w->fd, error) !=
+	    RES_OK) {
+		w->fd = -1;
+		return RES_TEMP;
+	}
+	w->at = SEGMENT_BLOCK;
+	memset(&w->ended, 0, sizeof(w->ended));
+	close_fd(&w->ended_fd);
+	return RES_OK;
+}
+
 void queue_writer_close(struct queue_writer **w)
 {
 	if (*w == NULL)
 		return;
+	/* what was refused must not come back: once more, try to put that on record */
+	if ((*w)->ended.from != 0)
+		ensure_segment(*w, 0, NULL);
 	close_fd(&(*w)->fd);
 	close_fd(&(*w)->ended_fd);
 	close_fd(&(*w)->journal);
@@ -173,6 +193,13 @@ void queue_writer_close(struct queue_writer **w)
 	pthread_mutex_destroy(&(*w)->id_lock);
 	free(*w);
 	*w = NULL;
+}
+
+void queue_writer_rotate(struct queue_writer *w)
+{
+	pthread_mutex_lock(&w->commit_lock);
+	close_fd(&w->fd);
+	pthread_mutex_unlock(&w->commit_lock);
 }
 
 void queue_writer_id(struct queue_writer *w, struct queue_id *id, int64_t *arrival)
@@ -192,23 +219,6 @@ void queue_writer_id(struct queue_writer *w, struct queue_id *id, int64_t *arriv
 bool queue_writer_fits(const struct queue_writer *w, uint64_t content_size)
 {
 	return content_size <= w->large_limit && content_size <= w->segment_size / 2;
-}
-
-/* ensure_segment - have one with room for n more bytes. */
-static enum result ensure_segment(struct queue_writer *w, uint64_t n, struct queue_error *error)
-{
-	if (w->fd >= 0 && w->segment.size - w->at >= n)
-		return RES_OK;
-	close_fd(&w->fd); /* full: unlocked, qmgr may recycle it when its time comes */
-	if (segment_take(w->journal, w->segment_size, &w->ended, &w->segment, &w->fd, error) !=
-	    RES_OK) {
-		w->fd = -1;
-		return RES_TEMP;
-	}
-	w->at = SEGMENT_BLOCK;
-	memset(&w->ended, 0, sizeof(w->ended));
-	close_fd(&w->ended_fd);
-	return RES_OK;
 }
 
 /* prepare - final header and trailer of an item that goes to offset w->at. */
