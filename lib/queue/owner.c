@@ -283,7 +283,8 @@ enum result queue_open(int dirfd, const struct queue_settings *settings,
 	q->dir = dirfd;
 	q->journal = q->large = q->deferred = q->hold = q->corrupt = -1;
 	q->lock_file = q->reserve = -1;
-	q->settings = *settings;
+	if (settings != NULL)
+		q->settings = *settings;
 	if (q->settings.reserve == 0)
 		q->settings.reserve = RESERVE_DEFAULT;
 	if (q->settings.free_segments == 0)

@@ -65,6 +65,7 @@ bool queue_location_parse(struct slice text, struct queue_location *loc);
 /* queue_place_name - "journal", "large", "deferred", "hold", "maildrop", "corrupt" */
 const char *queue_place_name(enum queue_place place);
 
+/* Where settings are asked for, NULL stands for all of the defaults. */
 struct queue_settings {
 	uint64_t segment_size; /* bytes of a journal segment; 0: 16 MB */
 	uint64_t large_limit;  /* content beyond it goes to large/; 0: an eighth of segment_size */

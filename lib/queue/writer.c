@@ -123,10 +123,13 @@ struct queue_batch_item *queue_batch_item(struct queue_batch *b, size_t i)
 enum result queue_writer_open(int dirfd, const struct queue_settings *settings,
 			      struct queue_writer **out, struct queue_error *error)
 {
+	static const struct queue_settings defaults;
 	struct queue_writer *w = calloc(1, sizeof(*w));
 
 	if (w == NULL)
 		out_of_memory();
+	if (settings == NULL)
+		settings = &defaults;
 	w->segment_size = settings->segment_size != 0 ? settings->segment_size :
 							SEGMENT_SIZE_DEFAULT;
 	if (w->segment_size < SEGMENT_SIZE_MIN)
