@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* postrider - start, stop and look after one mail system; postrider(1). */
+#include "base/check.h"
 #include "config.h"
 #include "config/directory.h"
 #include "config/main_cf.h"
@@ -96,22 +97,29 @@ static bool salvage(struct control *c)
 					    "maillog_file_prefixes", "syslog_name", "myhostname"};
 	struct slice path = arena_printf(c->arena, "%s/main.cf", c->config_dir);
 	struct config_problems ignored;
-	struct configuration *conf = ARENA_NEW(c->arena, struct configuration);
+	struct settings *settings = NULL;
 	struct main_cf cf;
 	struct buffer text, kept;
 
 	config_problems_init(&ignored, c->arena);
 	buffer_init(&text, MAIN_CF_LIMIT);
 	buffer_init(&kept, MAIN_CF_LIMIT);
-	if (!read_file(path.p, &text))
-		return false;
-	main_cf_parse(buffer_slice(&text), path, c->arena, &ignored, &cf);
+	if (read_file(path.p, &text))
+		main_cf_parse(buffer_slice(&text), path, c->arena, &ignored, &cf);
+	else
+		cf = (struct main_cf){0};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		plain_value(&cf, names[i], &kept);
-	if (settings_parse(buffer_slice(&kept), c->config_dir, NULL, 0, &ignored,
-			   &conf->settings) != RES_OK)
+	if (cf.count > 0)
+		settings_parse(buffer_slice(&kept), c->config_dir, NULL, 0, &ignored, &settings);
+	buffer_free(&text);
+	buffer_free(&kept);
+	if (settings == NULL)
 		return false;
-	c->conf = conf;
+	c->conf = calloc(1, sizeof(*c->conf));
+	if (c->conf == NULL)
+		out_of_memory();
+	c->conf->settings = settings;
 	return true;
 }
 
@@ -438,7 +446,7 @@ int main(int argc, char **argv)
 	struct control c = {.arena = arena_create()};
 	const char *option_c = NULL;
 	const struct verb *verb;
-	int option;
+	int option, status;
 
 	config_problems_init(&c.problems, c.arena);
 	while ((option = getopt(argc, argv, "+c:Dv")) != -1) {
@@ -455,5 +463,8 @@ int main(int argc, char **argv)
 	if (config_directory_for(option_c, getenv("MAIL_CONFIG"), false, &c.problems,
 				 &c.config_dir) != RES_OK)
 		return 1;
-	return perform(&c, verb);
+	status = perform(&c, verb);
+	configuration_destroy(&c.conf);
+	arena_destroy(&c.arena);
+	return status;
 }

@@ -248,5 +248,6 @@ int master_loop(struct master *m)
 		log_flush(os_now());
 	}
 	log_close();
+	services_end(m);
 	return 0;
 }

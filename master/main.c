@@ -288,6 +288,10 @@ int main(int argc, char **argv)
 		status = master_loop(&m);
 	} else {
 		log_close();
+		/* what was bound must not stay behind */
+		services_end(&m);
+		arena_destroy(&arena);
 	}
+	configuration_destroy(&m.conf);
 	return status;
 }

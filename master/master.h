@@ -128,6 +128,8 @@ int64_t services_tick(struct master *m);
 void service_died(struct master *m, struct service *s, const struct process *p, int status);
 size_t service_process_limit(const struct service *s);
 void service_destroy(struct master *m, struct service **s);
+/* services_end - close and forget all; no process may be left. */
+void services_end(struct master *m);
 
 /* ---- process.c */
 

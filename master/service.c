@@ -233,6 +233,15 @@ void service_destroy(struct master *m, struct service **s)
 	*s = NULL;
 }
 
+void services_end(struct master *m)
+{
+	LIST_FOREACH_SAFE(node, &m->services) {
+		struct service *s = CONTAINER_OF(node, struct service, link);
+
+		service_destroy(m, &s);
+	}
+}
+
 static void configure(struct master *m, struct service *s, const struct master_service *cf)
 {
 	s->cf = cf;

@@ -18,15 +18,6 @@
 #define FILES_SPARE 128u      /* for all but sessions */
 #define FILES_PER_SESSION 3u  /* the client, and those whom the session speaks to */
 
-#ifdef POSTRIDER_SANITIZERS
-/* The leak check stops the process with ptrace, which a sandbox forbids. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-#endif
-
 /* ---- before the sandbox */
 
 static bool load_settings(const struct daemon_arguments *a, struct daemon_context *c,

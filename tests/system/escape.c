@@ -444,5 +444,6 @@ int main(int argc, char **argv)
 	kill(p.own_neighbour, SIGKILL);
 	if (p.spool_file[0] != '\0')
 		unlink(p.spool_file);
+	settings_destroy(&p.settings);
 	return status;
 }
