@@ -51,11 +51,12 @@ struct request {
 
 static _Noreturn void usage(void)
 {
-	postconf_fatal("usage: postconf [-c config_dir] [-d (parameter defaults)] [-e (edit "
-		       "configuration)] [-f (fold lines)] [-h (no names)] [-H (no values)] [-l (lock "
-		       "types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] [-o "
-		       "name=value (override parameter value)] [-p (main.cf, default)] [-v (verbose)] "
-		       "[-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]");
+	postconf_fatal(
+	    "usage: postconf [-c config_dir] [-d (parameter defaults)] [-e (edit "
+	    "configuration)] [-f (fold lines)] [-h (no names)] [-H (no values)] [-l (lock "
+	    "types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] [-o "
+	    "name=value (override parameter value)] [-p (main.cf, default)] [-v (verbose)] "
+	    "[-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]");
 }
 
 static void want_edit(struct request *request, enum edit_action edit)
@@ -156,9 +157,8 @@ static void load_main(struct postconf *pc, const struct request *request)
 		report(pc);
 		main_cf_parse(text, pc->main_cf.file, pc->arena, &pc->problems, &pc->main_cf);
 	}
-	values_init(&pc->values, pc->arena, &pc->main_cf,
-		    pc->defaults ? CONFIG_DIRECTORY : pc->dir, request->overrides,
-		    request->override_count, &pc->problems);
+	values_init(&pc->values, pc->arena, &pc->main_cf, pc->defaults ? CONFIG_DIRECTORY : pc->dir,
+		    request->overrides, request->override_count, &pc->problems);
 	report(pc);
 }
 
@@ -223,7 +223,8 @@ static void run(struct postconf *pc, const struct request *request, char **args,
 		show_words(pc, "flock fcntl dotlock");
 		return;
 	case ACTION_MAPS:
-		show_words(pc, "cidr inline lmdb pcre pipemap regexp static texthash unionmap unix");
+		show_words(pc,
+			   "cidr inline lmdb pcre pipemap regexp static texthash unionmap unix");
 		return;
 	case ACTION_MASTER:
 		load_main(pc, request);

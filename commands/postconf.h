@@ -27,7 +27,8 @@ struct postconf {
 	struct buffer out; /* standard output */
 };
 
-/* postconf_warn, postconf_fatal - "postconf: warning: TEXT" on standard error; fatal ends with 1. */
+/* postconf_warn, postconf_fatal - "postconf: warning: TEXT" on standard error; fatal ends with 1.
+ */
 void postconf_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void postconf_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

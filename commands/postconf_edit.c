@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * postconf_edit - change main.cf as a person would: each named line where it stands, comments and order
- * as they are, new ones at the end. The new file takes the old one's place only once it is on disk.
+ * postconf_edit - change main.cf as a person would: each named line where it stands, comments and
+ * order as they are, new ones at the end. The new file takes the old one's place only once it is on
+ * disk.
  */
 #include "commands/postconf.h"
 

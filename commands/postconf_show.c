@@ -125,12 +125,12 @@ static void add_templates(const struct postconf *pc, const struct master_service
 			  struct names *names)
 {
 	for (size_t i = 0; i < parameter_count; i++) {
-		struct slice suffix = slice_from(slice_str(parameters[i].name),
-						 sizeof("transport") - 1);
+		struct slice suffix =
+		    slice_from(slice_str(parameters[i].name), sizeof("transport") - 1);
 		struct slice name;
 
-		if (!parameters[i].template ||
-		    (slice_eq(suffix, SL("_time_limit")) && !slice_eq(service->command, SL("pipe"))))
+		if (!parameters[i].template || (slice_eq(suffix, SL("_time_limit")) &&
+						!slice_eq(service->command, SL("pipe"))))
 			continue;
 		name = arena_printf(pc->arena, "%.*s%.*s", SL_ARG(service->name), SL_ARG(suffix));
 		if (!parameter_find(name) && (!pc->only_given || given_by_user(pc, name)))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * postconf_usage - which user-defined names are used. A declared parameter is; so is what a used value
- * refers to with `$`, a restriction class, and a template's name for a service of master.cf.
+ * postconf_usage - which user-defined names are used. A declared parameter is; so is what a used
+ * value refers to with `$`, a restriction class, and a template's name for a service of master.cf.
  */
 #include "commands/postconf.h"
 

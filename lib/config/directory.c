@@ -13,7 +13,8 @@ static bool listed(struct slice list, struct slice dir)
 	return false;
 }
 
-/* is_allowed - the default main.cf names this directory. A main.cf that cannot be read allows none. */
+/* is_allowed - the default main.cf names this directory. A main.cf that cannot be read allows none.
+ */
 static bool is_allowed(const char *dir)
 {
 	struct arena *arena = arena_create();

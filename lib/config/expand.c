@@ -83,7 +83,8 @@ static bool put_value(struct expander *e, struct slice name, unsigned depth, str
 	if (e->how->once)
 		return put(e, out, value);
 	if (depth >= EXPAND_DEPTH)
-		return fail(e, "parameters refer to each other in a circle, or deeper than %u: $%.*s",
+		return fail(e,
+			    "parameters refer to each other in a circle, or deeper than %u: $%.*s",
 			    (unsigned)EXPAND_DEPTH, SL_ARG(name));
 	return expand_into(e, value, depth + 1, out);
 }
@@ -139,9 +140,9 @@ static const struct {
 	const char *text;
 	bool less, equal, greater; /* for which outcomes it holds */
 } operators[] = {
-	/* the longer ones first */
-	{"==", false, true, false}, {"!=", true, false, true}, {"<=", true, true, false},
-	{">=", false, true, true},  {"<", true, false, false}, {">", false, false, true},
+    /* the longer ones first */
+    {"==", false, true, false}, {"!=", true, false, true}, {"<=", true, true, false},
+    {">=", false, true, true},	{"<", true, false, false}, {">", false, false, true},
 };
 
 static bool all_digits(struct slice s)
@@ -215,9 +216,11 @@ static bool take_operator(struct expander *e, struct slice *rest, size_t *which,
 			*rest = slice_from(*rest, 5);
 		return true;
 	}
-	return fail(e, "an operator is missing before \"%.*s\": == != < <= > >= are allowed, and these "
-		       "with level behind them",
-		    SL_ARG(*rest));
+	return fail(
+	    e,
+	    "an operator is missing before \"%.*s\": == != < <= > >= are allowed, and these "
+	    "with level behind them",
+	    SL_ARG(*rest));
 }
 
 /* comparison - `{a} op {b}` and what hangs on it; `s` is the inside of the outer braces. */
@@ -279,8 +282,9 @@ static bool dollar(struct expander *e, struct slice *text, unsigned depth, struc
 	}
 	n = name_length(rest);
 	if (n == 0)
-		return fail(e, "a parameter name is missing behind the $ in \"%.*s\" (write $$ for a "
-			       "dollar sign)",
+		return fail(e,
+			    "a parameter name is missing behind the $ in \"%.*s\" (write $$ for a "
+			    "dollar sign)",
 			    SL_ARG(whole));
 	*text = slice_from(rest, n);
 	return put_value(e, slice_sub(rest, 0, n), depth, out);

@@ -6,8 +6,8 @@
  *   ${name?text} ${name?{text}}    text when the value is not empty
  *   ${name:text} ${name:{text}}    text when it is empty
  *   ${name?{text}:{text}}          the one or the other
- *   ${{a} op {b}?{text}:{text}}    op: == != < <= >= >, as numbers when both are all digits, and the
- *                                  same with "level" behind for compatibility levels (3.6, 2)
+ *   ${{a} op {b}?{text}:{text}}    op: == != < <= >= >, as numbers when both are all digits, and
+ * the same with "level" behind for compatibility levels (3.6, 2)
  *   $$                             one dollar sign
  */
 #ifndef CONFIG_EXPAND_H
@@ -30,8 +30,8 @@ struct expansion {
 };
 
 /*
- * expand_text - NULL and the result in the arena, or what is wrong, as text in the arena. An unknown
- * name gives nothing.
+ * expand_text - NULL and the result in the arena, or what is wrong, as text in the arena. An
+ * unknown name gives nothing.
  */
 const char *expand_text(const struct expansion *how, struct slice text, struct arena *arena,
 			struct slice *out);

@@ -92,8 +92,8 @@ static void add_network(struct arena *arena, struct buffer *list, struct ip_net 
 	buffer_append(list, word);
 }
 
-struct slice host_default_networks(struct arena *arena, const struct os_interface *all, size_t count,
-				   struct slice style, struct slice interfaces,
+struct slice host_default_networks(struct arena *arena, const struct os_interface *all,
+				   size_t count, struct slice style, struct slice interfaces,
 				   struct slice protocols)
 {
 	static const unsigned families[] = {32, 128};

@@ -16,8 +16,8 @@ struct slice host_default_domain(struct slice hostname);
  * expanded: of the first, all, loopback-only and addresses count; a name counts as loopback, for
  * nothing is looked up here, and too little trust is the safer mistake.
  */
-struct slice host_default_networks(struct arena *arena, const struct os_interface *all, size_t count,
-				   struct slice style, struct slice interfaces,
+struct slice host_default_networks(struct arena *arena, const struct os_interface *all,
+				   size_t count, struct slice style, struct slice interfaces,
 				   struct slice protocols);
 
 #endif

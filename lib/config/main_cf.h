@@ -14,9 +14,9 @@
 /* Where a logical line lies in the file, for what edits it. */
 struct logical_line {
 	struct slice text; /* joined, white space at the end taken off */
-	unsigned first;    /* number of its first physical line, 1-based */
-	size_t begin;      /* byte range in the file: from its first physical line ... */
-	size_t end;        /* ... up to behind the line break of its last one */
+	unsigned first;	   /* number of its first physical line, 1-based */
+	size_t begin;	   /* byte range in the file: from its first physical line ... */
+	size_t end;	   /* ... up to behind the line break of its last one */
 };
 
 struct line_reader {
@@ -43,7 +43,8 @@ struct main_cf_entry {
 
 struct main_cf {
 	struct slice file;
-	struct main_cf_entry *entries; /* in file order; a repeated name stands once, with its last value */
+	struct main_cf_entry
+	    *entries; /* in file order; a repeated name stands once, with its last value */
 	size_t count;
 };
 

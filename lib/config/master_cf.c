@@ -41,8 +41,7 @@ static bool bad(const struct line_parser *parser, int column, struct slice value
 	return false;
 }
 
-static bool parse_type(const struct line_parser *parser, struct slice value,
-		       enum service_type *out)
+static bool parse_type(const struct line_parser *parser, struct slice value, enum service_type *out)
 {
 	for (size_t i = 0; i < sizeof(type_names) / sizeof(type_names[0]); i++) {
 		if (slice_eq(value, slice_str(type_names[i]))) {
@@ -112,7 +111,8 @@ static bool parse_endpoint(const struct line_parser *parser, struct slice name,
 	service->host = host.n > 0 ? arena_dup(parser->arena, host) : SL_NULL;
 	if (service->port.n == 0 || slice_find(service->port, ']') >= 0 ||
 	    (slice_u64(service->port, &number) && (number == 0 || number > 65535)))
-		return bad(parser, 0, name, "port, host:port, [ipv6]:port; port 1 to 65535 or a name");
+		return bad(parser, 0, name,
+			   "port, host:port, [ipv6]:port; port 1 to 65535 or a name");
 	service->port = arena_dup(parser->arena, service->port);
 	return true;
 }
@@ -164,8 +164,8 @@ static struct slice override_of(struct arena *arena, struct slice word)
 static bool add_argument(const struct line_parser *parser, struct master_service *service,
 			 struct slice word)
 {
-	bool after_o = service->arg_count > 0 &&
-		       slice_eq(service->args[service->arg_count - 1], SL("-o"));
+	bool after_o =
+	    service->arg_count > 0 && slice_eq(service->args[service->arg_count - 1], SL("-o"));
 
 	if (word.n >= 2 && word.p[0] == '{' && word.p[word.n - 1] == '}')
 		word = slice_trim(slice_sub(word, 1, word.n - 1));
@@ -211,8 +211,7 @@ static bool parse_command(const struct line_parser *parser, struct slice rest,
 	while (take_word(parser, &rest, &word))
 		if (!add_argument(parser, service, word))
 			return false;
-	if (service->arg_count > 0 &&
-	    slice_eq(service->args[service->arg_count - 1], SL("-o")))
+	if (service->arg_count > 0 && slice_eq(service->args[service->arg_count - 1], SL("-o")))
 		config_problem_add(parser->problems, true, parser->file, parser->line,
 				   service->name, "-o without name=value behind it");
 	return parser->problems->fatal == fatal;
@@ -304,10 +303,11 @@ enum result master_cf_parse(struct slice text, struct slice file, const struct s
 		parser.line = line.first;
 		parser.text = line.text;
 		if (has_nul || ascii_isspace(line.text.p[0]))
-			config_problem_add(problems, true, file, line.first, SL_NULL, "%s: \"%.*s\"",
-					   has_nul ? "a NUL byte in the line"
-						   : "the first line must not begin with white space",
-					   SL_ARG(line.text));
+			config_problem_add(
+			    problems, true, file, line.first, SL_NULL, "%s: \"%.*s\"",
+			    has_nul ? "a NUL byte in the line"
+				    : "the first line must not begin with white space",
+			    SL_ARG(line.text));
 		else if (parse_line(&parser, service))
 			keep(&parser, out, service);
 	}

@@ -16,22 +16,24 @@ enum service_type {
 	SERVICE_PASS /* stream socket; connections come as descriptors */
 };
 
-#define MASTER_COLUMNS 7 /* before the command: service type private unpriv chroot wakeup maxproc */
+#define MASTER_COLUMNS 7 /* before the command: service type private unpriv chroot wakeup maxproc \
+			  */
 
 struct master_service {
 	struct slice name; /* column 1 as written; with `type` it identifies the service */
 	enum service_type type;
-	struct slice host; /* inet only: address or name without brackets; absent: inet_interfaces */
-	struct slice port; /* inet only: number or name */
-	bool private;      /* default yes */
-	bool unprivileged; /* default yes: runs as mail_owner */
-	bool chroot;       /* default no (compatibility_level >= 1), else yes */
-	int wakeup;        /* seconds between wake-ups; 0 never */
-	bool wakeup_if_used; /* `?`: only once something has connected */
-	int process_limit; /* 0: no limit */
+	struct slice
+	    host; /* inet only: address or name without brackets; absent: inet_interfaces */
+	struct slice port;	    /* inet only: number or name */
+	bool private;		    /* default yes */
+	bool unprivileged;	    /* default yes: runs as mail_owner */
+	bool chroot;		    /* default no (compatibility_level >= 1), else yes */
+	int wakeup;		    /* seconds between wake-ups; 0 never */
+	bool wakeup_if_used;	    /* `?`: only once something has connected */
+	int process_limit;	    /* 0: no limit */
 	bool process_limit_default; /* the column is `-`: process_limit is default_process_limit */
-	struct slice command; /* program name in daemon_directory */
-	struct slice *args;   /* as the daemon gets them; braces taken off: "-o", "name=value" */
+	struct slice command;	    /* program name in daemon_directory */
+	struct slice *args; /* as the daemon gets them; braces taken off: "-o", "name=value" */
 	size_t arg_count;
 	struct slice columns[MASTER_COLUMNS]; /* as written */
 	unsigned line;
@@ -45,8 +47,8 @@ struct master_cf {
 
 /*
  * master_cf_parse - pure. Each line that is wrong is a fatal problem with its line; RES_PERM then,
- * and the services that were right are still in *out. `settings` may be NULL for a caller that looks
- * at the columns as written only. `text` must live as long as the arena.
+ * and the services that were right are still in *out. `settings` may be NULL for a caller that
+ * looks at the columns as written only. `text` must live as long as the arena.
  */
 enum result master_cf_parse(struct slice text, struct slice file, const struct settings *settings,
 			    struct arena *arena, struct config_problems *problems,

@@ -45,7 +45,8 @@ const struct parameter *parameter_find_template(struct slice name, struct slice 
 				if (!parameters[j].template || j == i)
 					continue;
 				other = slice_from(other, sizeof(TEMPLATE_PREFIX) - 2);
-				if (other.n > suffix.n && name.n > other.n && slice_ends(name, other))
+				if (other.n > suffix.n && name.n > other.n &&
+				    slice_ends(name, other))
 					longer = &parameters[j];
 			}
 			if (longer == NULL)
@@ -92,8 +93,9 @@ const char *parameter_size(const struct parameter *p, struct slice text, struct 
 	uint64_t value;
 
 	if (!slice_u64(text, &value) || value > (uint64_t)p->max || value < (uint64_t)p->min)
-		return arena_printf(arena, "bad size \"%.*s\": digits only are allowed (bytes), %lld "
-					   "or more",
+		return arena_printf(arena,
+				    "bad size \"%.*s\": digits only are allowed (bytes), %lld "
+				    "or more",
 				    SL_ARG(text), (long long)p->min)
 		    .p;
 	*out = value;
@@ -159,10 +161,11 @@ const char *parameter_time(const struct parameter *p, struct slice text, struct 
 
 		if (!take_duration(&rest, p->unit, &part) ||
 		    __builtin_add_overflow(total, part, &total))
-			return arena_printf(arena,
-					    "bad time \"%.*s\": numbers with the units s m h d w are "
-					    "allowed, such as 30s or 1h30m",
-					    SL_ARG(text))
+			return arena_printf(
+				   arena,
+				   "bad time \"%.*s\": numbers with the units s m h d w are "
+				   "allowed, such as 30s or 1h30m",
+				   SL_ARG(text))
 			    .p;
 	} while (rest.n > 0);
 	if (total < p->min || total > p->max)

@@ -33,23 +33,24 @@ struct parameter {
 	const char *name;
 	enum parameter_type type;
 	enum parameter_origin origin;
-	bool template;	       /* the name is transport_X and stands for NAME_X of every transport */
-	bool read;             /* false: known for compatibility, no program reads it */
-	char unit;	       /* of a time without one: s m h d w */
-	const char *initial;   /* default, unexpanded */
-	int64_t min;           /* of INT, SIZE (plain), TIME (microseconds) */
+	bool template;	     /* the name is transport_X and stands for NAME_X of every transport */
+	bool read;	     /* false: known for compatibility, no program reads it */
+	char unit;	     /* of a time without one: s m h d w */
+	const char *initial; /* default, unexpanded */
+	int64_t min;	     /* of INT, SIZE (plain), TIME (microseconds) */
 	int64_t max;
-	const char *values;    /* of ENUM: words separated by spaces; "" : any */
-	size_t offset;         /* of the member in struct settings */
-	const char *since;     /* first Postfix version that has it; "" unknown */
-	const char *readers;   /* programs that read it */
+	const char *values;  /* of ENUM: words separated by spaces; "" : any */
+	size_t offset;	     /* of the member in struct settings */
+	const char *since;   /* first Postfix version that has it; "" unknown */
+	const char *readers; /* programs that read it */
 };
 
 /* In strcmp order of names. */
 extern const struct parameter parameters[];
 extern const size_t parameter_count;
 
-/* parameter_find - NULL when no parameter has this name. Templates are found by "transport_X" only. */
+/* parameter_find - NULL when no parameter has this name. Templates are found by "transport_X" only.
+ */
 const struct parameter *parameter_find(struct slice name);
 /*
  * parameter_find_template - the template that NAME_X is made from, e.g. for

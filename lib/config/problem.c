@@ -57,10 +57,12 @@ struct slice config_problem_text(struct arena *arena, const struct config_proble
 	struct slice name = SL("");
 
 	if (problem->file.n > 0 && problem->line > 0)
-		place = arena_printf(arena, "%.*s, line %u: ", SL_ARG(problem->file), problem->line);
+		place =
+		    arena_printf(arena, "%.*s, line %u: ", SL_ARG(problem->file), problem->line);
 	else if (problem->file.n > 0)
 		place = arena_printf(arena, "%.*s: ", SL_ARG(problem->file));
 	if (problem->parameter.n > 0)
 		name = arena_printf(arena, "%.*s: ", SL_ARG(problem->parameter));
-	return arena_printf(arena, "%.*s%.*s%.*s", SL_ARG(place), SL_ARG(name), SL_ARG(problem->text));
+	return arena_printf(arena, "%.*s%.*s%.*s", SL_ARG(place), SL_ARG(name),
+			    SL_ARG(problem->text));
 }

@@ -8,11 +8,11 @@
 #include "base/arena.h"
 
 struct config_problem {
-	bool fatal;             /* false: a warning, the value still counts */
-	struct slice file;      /* absent: the value came from a command line or a default */
-	unsigned line;          /* 1-based; 0: none */
+	bool fatal;		/* false: a warning, the value still counts */
+	struct slice file;	/* absent: the value came from a command line or a default */
+	unsigned line;		/* 1-based; 0: none */
 	struct slice parameter; /* or the master.cf service; absent: the line as a whole */
-	struct slice text;      /* what was read, and what is allowed */
+	struct slice text;	/* what was read, and what is allowed */
 };
 
 /* config_problems - grows as needed; its memory, and that of the texts, is the arena's. */

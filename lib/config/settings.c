@@ -27,8 +27,8 @@ union member {
 	struct slice s;
 };
 
-static const char *store(const struct config_values *values, const struct parameter *p, struct slice raw,
-			 void *where)
+static const char *store(const struct config_values *values, const struct parameter *p,
+			 struct slice raw, void *where)
 {
 	struct slice text = SL_NULL;
 	const char *wrong = evaluate(values, p, raw, values->arena, &text);
@@ -176,7 +176,8 @@ static void transport_value(const struct settings *settings, struct slice transp
 	arena_destroy(&arena);
 }
 
-int settings_transport_int(const struct settings *settings, struct slice transport, const char *what)
+int settings_transport_int(const struct settings *settings, struct slice transport,
+			   const char *what)
 {
 	int value = 0;
 
@@ -193,8 +194,8 @@ int64_t settings_transport_time(const struct settings *settings, struct slice tr
 	return value;
 }
 
-const char *settings_expand(const struct settings *settings, struct slice text,
-			    struct arena *arena, struct slice *out)
+const char *settings_expand(const struct settings *settings, struct slice text, struct arena *arena,
+			    struct slice *out)
 {
 	return values_expand(settings->values, text, arena, out);
 }

@@ -57,8 +57,8 @@ int64_t settings_transport_time(const struct settings *settings, struct slice tr
 				const char *what);
 
 /* settings_expand - expand text with the snapshot's names; NULL or what is wrong with the text. */
-const char *settings_expand(const struct settings *settings, struct slice text,
-			    struct arena *arena, struct slice *out);
+const char *settings_expand(const struct settings *settings, struct slice text, struct arena *arena,
+			    struct slice *out);
 
 /*
  * settings_next_word - cut the next element off a list: separated by white space and commas, braces

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * config/values - the text layer under the settings: which name has which unexpanded value, given or
- * by default. It does not care whether values make sense; postconf works on it directly.
+ * config/values - the text layer under the settings: which name has which unexpanded value, given
+ * or by default. It does not care whether values make sense; postconf works on it directly.
  */
 #ifndef CONFIG_VALUES_H
 #define CONFIG_VALUES_H
@@ -19,7 +19,7 @@ struct given_value {
 
 struct config_values {
 	struct arena *arena;
-	struct map *map; /* name → struct given_value, in `given` */
+	struct map *map;	   /* name → struct given_value, in `given` */
 	struct given_value *given; /* in order of appearance */
 	size_t count;
 	struct slice host_name, host_domain, host_networks; /* defaults asked from the machine */
@@ -37,7 +37,8 @@ void values_free(struct config_values *values);
 
 /* values_given - NULL when the name has its default, or is unknown. */
 const struct given_value *values_given(const struct config_values *values, struct slice name);
-/* values_default - unexpanded; the absent slice for a name that is neither declared nor a template's. */
+/* values_default - unexpanded; the absent slice for a name that is neither declared nor a
+ * template's. */
 struct slice values_default(const struct config_values *values, struct slice name);
 /* values_raw - given, or else the default. */
 struct slice values_raw(const struct config_values *values, struct slice name);

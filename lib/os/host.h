@@ -15,7 +15,8 @@ struct os_interface {
 	bool loopback;
 };
 
-/* os_interfaces - the addresses of the interfaces that are up, in the arena; 0 on failure, errno set. */
+/* os_interfaces - the addresses of the interfaces that are up, in the arena; 0 on failure, errno
+ * set. */
 size_t os_interfaces(struct arena *arena, struct os_interface **out);
 
 #endif

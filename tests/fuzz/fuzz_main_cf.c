@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* main.cf: any bytes give settings, or problems, and nothing else; values expand within their limits. */
+/* main.cf: any bytes give settings, or problems, and nothing else; values expand within their
+ * limits. */
 #include "base/check.h"
 #include "config/settings.h"
 #include "config/values.h"
@@ -34,11 +35,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (settings) {
 		/* Every given value can be asked for by name. */
 		for (size_t i = 0; i < settings->values->count; i++)
-			(void)settings_get(settings, settings->values->given[i].name, arena, &expanded);
+			(void)settings_get(settings, settings->values->given[i].name, arena,
+					   &expanded);
 		check_list(settings->mynetworks);
 		check_list(settings->smtpd_recipient_restrictions);
 		(void)settings_expand(settings, text, arena, &expanded);
-		CHECK(settings_transport_int(settings, SL("relay"), "destination_recipient_limit") >= 0);
+		CHECK(settings_transport_int(settings, SL("relay"),
+					     "destination_recipient_limit") >= 0);
 	}
 	settings_destroy(&settings);
 	arena_destroy(&arena);

@@ -125,11 +125,13 @@ static void everything_wrong_at_once(void **state)
 			       "= x\n"
 			       "myorigin = $mydomain$\n");
 	static const char *const want[] = {
-	    "/cf/main.cf, line 3: missing '=' after attribute name: \"no equals sign\" (allowed: name "
+	    "/cf/main.cf, line 3: missing '=' after attribute name: \"no equals sign\" (allowed: "
+	    "name "
 	    "= value)",
 	    "/cf/main.cf, line 12: missing attribute name: \"= x\" (allowed: name = value)",
 	    "/cf/main.cf, line 1: biff: bad boolean value \"true\": yes or no is allowed",
-	    "/cf/main.cf, line 2: queue_run_delay: bad time \"1x\": numbers with the units s m h d w "
+	    "/cf/main.cf, line 2: queue_run_delay: bad time \"1x\": numbers with the units s m h d "
+	    "w "
 	    "are allowed, such as 30s or 1h30m",
 	    "/cf/main.cf, line 4: message_size_limit: bad size \"10M\": digits only are allowed "
 	    "(bytes), 0 or more",
@@ -137,13 +139,15 @@ static void everything_wrong_at_once(void **state)
 	    "/cf/main.cf, line 7: smtpd_tls_security_level: bad value \"must\": one of these is "
 	    "allowed: none may encrypt",
 	    "/cf/main.cf, line 8: relayhost: \"${myhostname\" is not closed",
-	    "/cf/main.cf, line 9: notify_classes: bad word \"everything\": these are allowed: 2bounce "
+	    "/cf/main.cf, line 9: notify_classes: bad word \"everything\": these are allowed: "
+	    "2bounce "
 	    "bounce data delay policy protocol resource software",
 	    "/cf/main.cf, line 10: relay_destination_concurrency_limit: bad number \"many\": 0 or "
 	    "more is allowed",
 	    "/cf/main.cf, line 11: maximal_queue_lifetime: bad time \"101d\": 0s to 8640000s is "
 	    "allowed",
-	    "/cf/main.cf, line 13: myorigin: a parameter name is missing behind the $ in \"$\" (write "
+	    "/cf/main.cf, line 13: myorigin: a parameter name is missing behind the $ in \"$\" "
+	    "(write "
 	    "$$ for a dollar sign)",
 	};
 
@@ -186,9 +190,10 @@ static void overrides_win(void **state)
 	unload(&l);
 	l = load_with("", wrong, 2);
 	assert_int_equal(l.rc, RES_PERM);
-	expect_problem(&l, 0,
-		       "-o: missing '=' after attribute name: \"relayhost\" (allowed: name=value, { "
-		       "name = value })");
+	expect_problem(
+	    &l, 0,
+	    "-o: missing '=' after attribute name: \"relayhost\" (allowed: name=value, { "
+	    "name = value })");
 	expect_problem(&l, 1, "biff: bad boolean value \"1\": yes or no is allowed");
 	unload(&l);
 }
@@ -212,9 +217,8 @@ static void transports_fall_back(void **state)
 	assert_int_equal(settings_transport_int(l.settings, SL("slow"), "recipient_limit"), 9);
 	assert_int_equal(
 	    settings_transport_int(l.settings, SL("slow"), "destination_recipient_limit"), 50);
-	assert_int_equal(
-	    settings_transport_time(l.settings, SL("slow"), "destination_rate_delay"),
-	    INT64_C(120) * 1000000);
+	assert_int_equal(settings_transport_time(l.settings, SL("slow"), "destination_rate_delay"),
+			 INT64_C(120) * 1000000);
 	assert_true(settings_get(l.settings, SL("x_destination_recipient_limit"), l.arena, &value));
 	assert_slice(value, "50");
 	assert_false(settings_get(l.settings, SL("nosuch"), l.arena, &value));
@@ -231,9 +235,10 @@ static void a_default_that_refers_to_nonsense(void **state)
 	unload(&l);
 	l = load("myhostname = $myorigin\n");
 	assert_int_equal(l.rc, RES_PERM);
-	expect_problem(&l, 0,
-		       "/cf/main.cf, line 1: myhostname: parameters refer to each other in a circle, "
-		       "or deeper than 100: $myorigin");
+	expect_problem(
+	    &l, 0,
+	    "/cf/main.cf, line 1: myhostname: parameters refer to each other in a circle, "
+	    "or deeper than 100: $myorigin");
 	unload(&l);
 }
 
@@ -287,7 +292,8 @@ static void a_file_that_is_not_there(void **state)
 
 	(void)state;
 	config_problems_init(&l.problems, l.arena);
-	assert_int_equal(settings_load("/nonexistent", NULL, 0, &l.problems, &l.settings), RES_TEMP);
+	assert_int_equal(settings_load("/nonexistent", NULL, 0, &l.problems, &l.settings),
+			 RES_TEMP);
 	assert_null(l.settings);
 	expect_problem(&l, 0, "/nonexistent/main.cf: open: No such file or directory");
 	unload(&l);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Logical lines, the `$` language and master.cf. What Postfix 3.7 says to the same text is the measure. */
+/* Logical lines, the `$` language and master.cf. What Postfix 3.7 says to the same text is the
+ * measure. */
 #include "unit.h"
 
 #include "config/expand.h"
@@ -38,8 +39,8 @@ static struct slice test_lookup(void *context, struct slice name)
 	static const struct {
 		const char *name, *value;
 	} values[] = {
-	    {"v", "val"}, {"empty", ""},  {"ref", "$empty"}, {"level", "3.6"},
-	    {"x", "$y"},  {"y", "$x"},    {"nest", "<$v>"},  {"bad", "a$"},
+	    {"v", "val"}, {"empty", ""}, {"ref", "$empty"}, {"level", "3.6"},
+	    {"x", "$y"},  {"y", "$x"},	 {"nest", "<$v>"},  {"bad", "a$"},
 	};
 
 	(void)context;
@@ -198,9 +199,10 @@ static void levels(void **state)
 static void networks_by_style(void **state)
 {
 	struct arena *arena = arena_create();
-	struct os_interface all[4] = {
-	    {.prefix = 8, .loopback = true}, {.prefix = 22}, {.prefix = 128, .loopback = true},
-	    {.prefix = 64}};
+	struct os_interface all[4] = {{.prefix = 8, .loopback = true},
+				      {.prefix = 22},
+				      {.prefix = 128, .loopback = true},
+				      {.prefix = 64}};
 
 	(void)state;
 	assert_true(ip_parse(SL("127.0.0.1"), &all[0].addr));
@@ -213,11 +215,12 @@ static void networks_by_style(void **state)
 		     "127.0.0.0/8 192.0.0.0/22 [::1]/128 [2001:db8::]/64");
 	assert_slice(host_default_networks(arena, all, 4, SL("class"), SL("all"), SL("ipv4")),
 		     "127.0.0.0/8 192.0.2.0/24");
-	assert_slice(host_default_networks(arena, all, 4, SL("host"), SL("loopback-only"), SL("all")),
-		     "127.0.0.1/32 [::1]/128");
-	assert_slice(host_default_networks(arena, all, 4, SL("host"), SL("192.0.2.17, [::1]"),
-					   SL("all")),
-		     "192.0.2.17/32 [::1]/128");
+	assert_slice(
+	    host_default_networks(arena, all, 4, SL("host"), SL("loopback-only"), SL("all")),
+	    "127.0.0.1/32 [::1]/128");
+	assert_slice(
+	    host_default_networks(arena, all, 4, SL("host"), SL("192.0.2.17, [::1]"), SL("all")),
+	    "192.0.2.17/32 [::1]/128");
 	assert_slice(host_default_name(arena, SL("mx"), SL("example.org")), "mx.example.org");
 	assert_slice(host_default_name(arena, SL("mx.a.b"), SL("example.org")), "mx.a.b");
 	assert_slice(host_default_domain(SL("mx.a.b")), "a.b");
@@ -255,15 +258,14 @@ static void forget(struct parsed *p)
 
 static void services(void **state)
 {
-	struct parsed p =
-	    parse("compatibility_level = 3.6\ndefault_process_limit = 42\n",
-		  "# services\n"
-		  "smtp inet n - y - - smtpd\n"
-		  "  -o a=b -o { c = d  e } -v\n"
-		  "[::1]:2525 inet n n - - 7 smtpd\n"
-		  "127.0.0.1:submission inet n - n - 0 smtpd\n"
-		  "pickup unix n - y 60? 1 pickup {x y} z\n"
-		  "postlog unix-dgram n - n - 1 postlogd\n");
+	struct parsed p = parse("compatibility_level = 3.6\ndefault_process_limit = 42\n",
+				"# services\n"
+				"smtp inet n - y - - smtpd\n"
+				"  -o a=b -o { c = d  e } -v\n"
+				"[::1]:2525 inet n n - - 7 smtpd\n"
+				"127.0.0.1:submission inet n - n - 0 smtpd\n"
+				"pickup unix n - y 60? 1 pickup {x y} z\n"
+				"postlog unix-dgram n - n - 1 postlogd\n");
 	const struct master_service *s = p.cf.services;
 
 	(void)state;
@@ -313,29 +315,35 @@ static void wrong_lines(void **state)
 	static const struct {
 		const char *line, *want;
 	} wrong[] = {
-	    {"smtp inet n - y - -", "bad field count in \"smtp inet n - y - -\" (allowed: service type "
-				    "private unprivileged chroot wakeup process_limit command "
-				    "[arguments])"},
+	    {"smtp inet n - y - -",
+	     "bad field count in \"smtp inet n - y - -\" (allowed: service type "
+	     "private unprivileged chroot wakeup process_limit command "
+	     "[arguments])"},
 	    {"smtp ine n - y - - smtpd",
 	     "invalid type field \"ine\" in \"smtp ine n - y - - smtpd\" (allowed: inet unix "
 	     "unix-dgram fifo pass)"},
 	    {"smtp inet q - y - - smtpd",
 	     "invalid private field \"q\" in \"smtp inet q - y - - smtpd\" (allowed: y n -)"},
-	    {"smtp inet n - y x - smtpd", "invalid wakeup field \"x\" in \"smtp inet n - y x - smtpd\" "
-					  "(allowed: seconds, seconds?, -)"},
-	    {"smtp inet n - y - x smtpd", "invalid process_limit field \"x\" in \"smtp inet n - y - x "
-					  "smtpd\" (allowed: a number, 0 for no limit, -)"},
-	    {"::1:25 inet n - y - - smtpd", "invalid service field \"::1:25\" in \"::1:25 inet n - y - "
-					    "- smtpd\" (allowed: port, host:port, [ipv6]:port)"},
+	    {"smtp inet n - y x - smtpd",
+	     "invalid wakeup field \"x\" in \"smtp inet n - y x - smtpd\" "
+	     "(allowed: seconds, seconds?, -)"},
+	    {"smtp inet n - y - x smtpd",
+	     "invalid process_limit field \"x\" in \"smtp inet n - y - x "
+	     "smtpd\" (allowed: a number, 0 for no limit, -)"},
+	    {"::1:25 inet n - y - - smtpd",
+	     "invalid service field \"::1:25\" in \"::1:25 inet n - y - "
+	     "- smtpd\" (allowed: port, host:port, [ipv6]:port)"},
 	    {"65536 inet n - y - - smtpd",
 	     "invalid service field \"65536\" in \"65536 inet n - y - - smtpd\" (allowed: port, "
 	     "host:port, [ipv6]:port; port 1 to 65535 or a name)"},
 	    {"a/b unix n - y - - x", "invalid service field \"a/b\" in \"a/b unix n - y - - x\" "
 				     "(allowed: a file name without a slash)"},
-	    {"a unix n - y - - /bin/sh", "a: bad command \"/bin/sh\" (allowed: the name of a program "
-					 "in daemon_directory)"},
-	    {"a unix n - y - - x -o y", "a: bad argument \"y\" of -o (allowed: name=value, { name = "
-					"value })"},
+	    {"a unix n - y - - /bin/sh",
+	     "a: bad command \"/bin/sh\" (allowed: the name of a program "
+	     "in daemon_directory)"},
+	    {"a unix n - y - - x -o y",
+	     "a: bad argument \"y\" of -o (allowed: name=value, { name = "
+	     "value })"},
 	    {"a unix n - y - - x -o", "a: -o without name=value behind it"},
 	    {"a unix n - y - - x {y", "a } is missing in \"{y\""},
 	    {" a unix n - y - - x",
@@ -358,7 +366,8 @@ static void wrong_lines(void **state)
 
 static void one_bad_line_spares_the_others(void **state)
 {
-	struct parsed p = parse("", "a unix n - y - - x\nb unix\na unix n - y - - z\nc unix - - - - - y\n");
+	struct parsed p =
+	    parse("", "a unix n - y - - x\nb unix\na unix n - y - - z\nc unix - - - - - y\n");
 
 	(void)state;
 	assert_int_equal(p.rc, RES_PERM);
