@@ -51,8 +51,14 @@ static void fail(struct lmdb_writer *writer, const char *what, const char *why)
 static struct lmdb_writer *writer_new(const char *path)
 {
 	struct lmdb_writer *writer = calloc(1, sizeof(*writer));
+	struct stat st;
 
-	if (writer == NULL || (writer->path = strdup(path)) == NULL)
+	if (writer == NULL)
+		out_of_memory();
+	/* what a symbolic link leads to is replaced, not the link */
+	if (os_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+		writer->path = realpath(path, NULL);
+	if (writer->path == NULL && (writer->path = strdup(path)) == NULL)
 		out_of_memory();
 	writer->arena = arena_create();
 	writer->last = &writer->first;
@@ -87,8 +93,8 @@ static bool open_env(struct lmdb_writer *writer, const char *path, unsigned flag
 	return begin(writer);
 }
 
-/* create_beside - an empty file of a new name; false with errno. */
-static bool create_beside(struct lmdb_writer *writer, mode_t mode)
+/* create_beside - an empty file of a new name, with the old one's owner; false with errno. */
+static bool create_beside(struct lmdb_writer *writer, mode_t mode, const struct stat *old)
 {
 	char name[4096];
 	int fd;
@@ -99,6 +105,9 @@ static bool create_beside(struct lmdb_writer *writer, mode_t mode)
 		out_of_memory();
 	os_unlinkat(AT_FDCWD, name, 0);
 	fd = os_openat(AT_FDCWD, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	/* only root can give a file away; for others it is theirs before and after */
+	if (fd >= 0 && old != NULL && os_euid() == 0)
+		(void)os_fchown(fd, old->st_uid, old->st_gid);
 	if (fd >= 0 && os_fchmod(fd, mode & 0777) == 0) {
 		os_close(fd);
 		return true;
@@ -145,18 +154,15 @@ struct lmdb_writer *lmdb_build(const char *path, mode_t mode)
 {
 	struct lmdb_writer *writer = writer_new(path);
 	struct stat old;
+	bool exists = os_fstatat(AT_FDCWD, path, &old, 0) == 0;
 	int error, rc;
 
-	if (os_fstatat(AT_FDCWD, path, &old, 0) == 0)
-		mode = old.st_mode;
-	if (create_beside(writer, mode)) {
+	if (create_beside(writer, exists ? old.st_mode : mode, exists ? &old : NULL)) {
 		open_env(writer, writer->temporary, MDB_NOSYNC);
 		return writer;
 	}
 	error = errno;
-	if (error != EACCES && error != EPERM && error != EROFS) {
-		fail(writer, "create", strerror(error));
-	} else if (os_fstatat(AT_FDCWD, path, &old, 0) < 0) {
+	if (!exists || (error != EACCES && error != EPERM)) {
 		fail(writer, "create", strerror(error));
 	} else if (open_in_place(writer)) {
 		writer->emptied = true;
