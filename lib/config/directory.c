@@ -13,9 +13,7 @@ static bool listed(struct slice list, struct slice dir)
 	return false;
 }
 
-/* is_allowed - the default main.cf names this directory. A main.cf that cannot be read allows none.
- */
-static bool is_allowed(const char *dir)
+bool config_directory_listed(const char *default_dir, const char *dir)
 {
 	struct arena *arena = arena_create();
 	struct config_problems ignored;
@@ -23,7 +21,7 @@ static bool is_allowed(const char *dir)
 	bool found = false;
 
 	config_problems_init(&ignored, arena);
-	if (settings_load(CONFIG_DIRECTORY, NULL, 0, &ignored, &settings) == RES_OK) {
+	if (settings_load(default_dir, NULL, 0, &ignored, &settings) == RES_OK) {
 		found = listed(settings->alternate_config_directories, slice_str(dir)) ||
 			listed(settings->multi_instance_directories, slice_str(dir));
 		settings_destroy(&settings);
@@ -36,7 +34,8 @@ enum result config_directory_for(const char *option, const char *environment, bo
 				 struct config_problems *problems, const char **dir)
 {
 	*dir = option ? option : environment ? environment : CONFIG_DIRECTORY;
-	if (!guarded || strcmp(*dir, CONFIG_DIRECTORY) == 0 || is_allowed(*dir))
+	if (!guarded || strcmp(*dir, CONFIG_DIRECTORY) == 0 ||
+	    config_directory_listed(CONFIG_DIRECTORY, *dir))
 		return RES_OK;
 	config_problem_add(problems, true, slice_str(*dir), 0, SL_NULL,
 			   "not allowed as configuration directory: " CONFIG_DIRECTORY

@@ -17,4 +17,10 @@
 enum result config_directory_for(const char *option, const char *environment, bool guarded,
 				 struct config_problems *problems, const char **dir);
 
+/*
+ * config_directory_listed - DEFAULT_DIR/main.cf names `dir`, byte for byte, in one of the two. One
+ * that cannot be read, or that is wrong anywhere, names none.
+ */
+bool config_directory_listed(const char *default_dir, const char *dir);
+
 #endif

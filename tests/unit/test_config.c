@@ -6,8 +6,10 @@
 #include "config/master_cf.h"
 #include "config/parameter.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include "config/settings.h"
+#include "os/file.h"
 
 struct loaded {
 	struct arena *arena;
@@ -320,6 +322,40 @@ static void directories(void **state)
 	unload(&l);
 }
 
+static void put_file(const char *path, const char *text)
+{
+	int fd = os_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(os_write_full(fd, text, strlen(text)), 0);
+	assert_int_equal(os_close(fd), 0);
+}
+
+static void only_listed_directories(void **state)
+{
+	char dir[] = "/tmp/test_config.XXXXXX";
+	char file[sizeof(dir) + sizeof("/main.cf")];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(file, sizeof(file), "%s/main.cf", dir);
+	put_file(file, "base = /etc/postrider\n"
+		       "alternate_config_directories = ${base}-a, /opt/b\n"
+		       "multi_instance_directories = /srv/m\n");
+	assert_true(config_directory_listed(dir, "/etc/postrider-a"));
+	assert_true(config_directory_listed(dir, "/opt/b"));
+	assert_true(config_directory_listed(dir, "/srv/m"));
+	assert_false(config_directory_listed(dir, "/opt/b/"));
+	assert_false(config_directory_listed(dir, "/opt/b/../c"));
+	assert_false(config_directory_listed(dir, "/opt"));
+	assert_false(config_directory_listed(dir, ""));
+	put_file(file, "alternate_config_directories = /opt/b\nbiff = true\n");
+	assert_false(config_directory_listed(dir, "/opt/b"));
+	assert_int_equal(os_unlinkat(AT_FDCWD, file, 0), 0);
+	assert_false(config_directory_listed(dir, "/opt/b"));
+	assert_int_equal(os_unlinkat(AT_FDCWD, dir, AT_REMOVEDIR), 0);
+}
+
 static void a_nul_is_refused(void **state)
 {
 	struct loaded l = {.arena = arena_create()};
@@ -369,6 +405,7 @@ int main(void)
 	    cmocka_unit_test(what_is_installed_loads),
 	    cmocka_unit_test(a_file_that_is_not_there),
 	    cmocka_unit_test(directories),
+	    cmocka_unit_test(only_listed_directories),
 	    cmocka_unit_test(a_nul_is_refused),
 	    cmocka_unit_test(members_have_their_types),
 	};
