@@ -22,7 +22,7 @@ check_PROGRAMS += tests/unit/test_fiber tests/unit/test_fiber_sim
 tests_unit_test_fiber_SOURCES = tests/unit/test_fiber.c tests/unit/sim_runs.h tests/unit/unit.h
 tests_unit_test_fiber_LDADD = $(FIBER_TEST_LIBS)
 tests_unit_test_fiber_sim_SOURCES = $(tests_unit_test_fiber_SOURCES)
-tests_unit_test_fiber_sim_CPPFLAGS = $(AM_CPPFLAGS) -DSIMULATED
+tests_unit_test_fiber_sim_CPPFLAGS = $(AM_CPPFLAGS) -DSIMULATED -DSIM_RUNS=60
 tests_unit_test_fiber_sim_LDADD = $(FIBER_SIM_LIBS)
 
 check_PROGRAMS += tests/unit/test_stream tests/unit/test_stream_sim

@@ -23,14 +23,6 @@ int os_openat(int dirfd, const char *path, int flags, mode_t mode)
 	return fd;
 }
 
-int os_close(int fd)
-{
-	/* Linux closes the descriptor even when it says EINTR; a second try could hit a stranger */
-	if (close(fd) < 0 && errno != EINTR)
-		return -1;
-	return 0;
-}
-
 ssize_t os_read(int fd, void *buf, size_t n)
 {
 	ssize_t r;

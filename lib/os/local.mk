@@ -3,6 +3,7 @@
 noinst_LIBRARIES += lib/libos.a
 lib_libos_a_SOURCES = \
 	lib/os/clock.c lib/os/clock.h \
+	lib/os/close.c \
 	lib/os/file.c lib/os/file.h \
 	lib/os/process.c lib/os/process.h \
 	lib/os/host.c lib/os/host.h \
@@ -19,7 +20,7 @@ lib_libos_a_SOURCES += \
 check_LIBRARIES += lib/libsimnet.a
 lib_libsimnet_a_SOURCES = \
 	lib/os/sim.h lib/os/sim_world.h \
-	lib/os/sim_clock.c lib/os/sim_net.c lib/os/sim_worker.c
+	lib/os/sim_clock.c lib/os/sim_close.c lib/os/sim_net.c lib/os/sim_worker.c
 
 # A disk in memory instead of the kernel's, for the power-cut tests.
 check_LIBRARIES += lib/libsimfile.a

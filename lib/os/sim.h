@@ -6,7 +6,8 @@
  * it. How bytes are cut and delayed, in which order fibers run, what os_random gives: all
  * comes from the seed, and the same seed gives the same run. When a run fails, its seed is printed.
  *
- * The descriptors of simulated sockets begin at 2^20; os_close does not know them: os_socket_close.
+ * The descriptors of simulated sockets begin at 2^20; os_socket_close takes these and real ones. (A
+ * simulated disk that brings an os_close of its own hands those it does not know on to it.)
  */
 #ifndef OS_SIM_H
 #define OS_SIM_H

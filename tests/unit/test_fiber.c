@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define SOON os_deadline(5 * OS_SECOND)
 #define MS(n) ((n) * OS_MILLISECOND)
@@ -576,6 +578,86 @@ static void offloaded_work_comes_back(void **state)
 	sim_runs(offloading);
 }
 
+/* ---- signals, slices */
+
+static void send_signal(int signo)
+{
+#ifdef SIMULATED
+	sim_raise(signo);
+#else
+	assert_int_equal(kill(getpid(), signo), 0);
+#endif
+}
+
+static void signalling(void *arg)
+{
+	struct fiber_signals s;
+	sigset_t set;
+
+	(void)arg;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGHUP);
+	assert_int_equal(fiber_signals_open(&s, &set), 0);
+	assert_int_equal(fiber_signal_wait(&s, os_deadline(MS(1)), "signal"), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	for (int i = 0; i < 3; i++) {
+		send_signal(SIGUSR1);
+		assert_int_equal(fiber_signal_wait(&s, SOON, "signal"), SIGUSR1);
+		send_signal(SIGHUP);
+		assert_int_equal(fiber_signal_wait(&s, SOON, "signal"), SIGHUP);
+	}
+	fiber_signals_close(&s);
+}
+
+static void signals_are_events(void **state)
+{
+	(void)state;
+	sim_runs(signalling);
+}
+
+static void note_slow(const char *name, const char *last_wait, int64_t duration, void *arg)
+{
+	assert_string_equal(name, "hog");
+	assert_string_equal(last_wait, "rest");
+	assert_true(duration > MS(20));
+	++*(int *)arg;
+}
+
+static void be_hog(void *arg)
+{
+	int64_t until;
+
+	(void)arg;
+	assert_int_equal(fiber_sleep(os_deadline(MS(1)), "rest"), 0);
+	for (until = os_deadline(MS(25)); os_now() < until;)
+		;
+}
+
+static void hogging(void *arg)
+{
+	struct fibers_stats stats;
+	struct fiber *f = fiber_spawn_joinable("hog", be_hog, NULL);
+
+	(void)arg;
+	assert_int_equal(fiber_join(f, SOON, "join"), 0);
+	fibers_get_stats(&stats);
+	assert_true(stats.slow_slices >= 1);
+}
+
+static void slow_slices_are_named(void **state)
+{
+	int count = 0;
+	const struct fibers_options options = {.slow_slice = note_slow, .slow_slice_arg = &count};
+
+	(void)state;
+#ifdef SIMULATED
+	skip(); /* virtual time stands still while a fiber runs */
+#endif
+	assert_int_equal(fibers_run(&options, hogging, NULL), 0);
+	assert_int_equal(count, 1);
+}
+
 /* ---- many */
 
 #ifdef SIMULATED
@@ -645,6 +727,8 @@ int main(void)
 	    cmocka_unit_test(bytes_go_through_descriptors),
 	    cmocka_unit_test(clients_reach_listeners),
 	    cmocka_unit_test(offloaded_work_comes_back),
+	    cmocka_unit_test(signals_are_events),
+	    cmocka_unit_test(slow_slices_are_named),
 	    cmocka_unit_test(thousands_of_fibers_wait_and_go),
 	};
 

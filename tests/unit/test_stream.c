@@ -9,6 +9,7 @@
 #include "sim_runs.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -319,6 +320,171 @@ static void cancelled_and_broken_streams_say_so(void **state)
 	sim_runs(breaking);
 }
 
+/* ---- whatever the bytes and however they are cut: the same lines */
+
+#define NOISE 3000
+#define NOISE_LIMIT 40
+
+static uint64_t noise_state;
+
+static void make_noise(char *p, size_t n)
+{
+	static const char bytes[] = "a\n\r\0b\r\n.x\n";
+
+	for (size_t i = 0; i < n; i++) {
+		noise_state = noise_state * 6364136223846793005u + 1442695040888963407u;
+		p[i] = bytes[(noise_state >> 33) % (sizeof(bytes) - 1)];
+		/* now and then a stretch without an end */
+		if ((noise_state >> 40) % 64 == 0)
+			for (size_t run = 60; run > 0 && i + 1 < n; run--)
+				p[++i] = 'l';
+	}
+}
+
+static void send_noise(void *arg)
+{
+	struct pair *p = arg;
+	char noise[NOISE];
+
+	make_noise(noise, NOISE);
+	assert_int_equal(stream_write(&p->b, slice(noise, NOISE), SOON), STREAM_OK);
+	assert_int_equal(stream_close(&p->b, SOON), STREAM_OK);
+}
+
+/* next_line - the contract of stream_read_line, over bytes that are all there. */
+static enum stream_status next_line(struct slice *rest, struct slice *line,
+				    enum stream_line_end *end)
+{
+	ssize_t lf = slice_find(*rest, '\n');
+	size_t n = lf < 0 ? rest->n : (size_t)lf;
+	bool cr = n > 0 && rest->p[n - 1] == '\r';
+
+	*end = LINE_OPEN;
+	if (n - cr > NOISE_LIMIT) {
+		*line = slice_sub(*rest, 0, NOISE_LIMIT);
+		*rest = slice_from(*rest, NOISE_LIMIT);
+		return STREAM_TOO_LONG;
+	}
+	*line = slice_sub(*rest, 0, lf < 0 ? n : n - cr);
+	*rest = slice_from(*rest, lf < 0 ? n : n + 1);
+	if (lf < 0)
+		return STREAM_EOF;
+	*end = cr ? LINE_CRLF : LINE_LF;
+	return STREAM_OK;
+}
+
+static void noise(void *arg)
+{
+	enum stream_line_end end, want_end;
+	enum stream_status status;
+	struct slice line, want, rest;
+	uint64_t seed = noise_state;
+	char expected[NOISE];
+	struct pair p;
+	struct fiber *f;
+
+	(void)arg;
+	make_noise(expected, NOISE);
+	noise_state = seed;
+	rest = slice(expected, NOISE);
+	open_pair(&p);
+	f = fiber_spawn_joinable("noise", send_noise, &p);
+	do {
+		status = stream_read_line(&p.a, NOISE_LIMIT, SOON, &line, &end);
+		assert_int_equal(status, next_line(&rest, &want, &want_end));
+		assert_int_equal(end, want_end);
+		assert_true(slice_eq(line, want));
+	} while (status != STREAM_EOF);
+	assert_int_equal(p.a.bytes_in, NOISE);
+	assert_int_equal(fiber_join(f, SOON, "join"), 0);
+	close_pair(&p);
+}
+
+static void any_bytes_make_the_same_lines(void **state)
+{
+	(void)state;
+	sim_runs(noise);
+}
+
+/* ---- the network's own faults */
+
+#ifdef SIMULATED
+static int64_t break_after;
+
+static void send_until_broken(void *arg)
+{
+	struct stream *s = arg;
+	enum stream_status status = STREAM_OK;
+
+	while (status == STREAM_OK) {
+		status = stream_write(s, SL("0123456789\r\n"), SOON);
+		if (status == STREAM_OK)
+			status = stream_flush(s, SOON);
+	}
+	assert_int_equal(status, STREAM_ERROR);
+	assert_true(s->error == ECONNRESET || s->error == EPIPE);
+}
+
+static void resetting(void *arg)
+{
+	struct sim_fault fault = SIM_FAULT_NONE;
+	enum stream_line_end end;
+	enum stream_status status;
+	struct slice line;
+	struct pair p;
+	struct fiber *f;
+
+	(void)arg;
+	open_pair(&p);
+	fault.reset_after = break_after++ % 60;
+	sim_set_fault(p.b.fd.fd, &fault);
+	f = fiber_spawn_joinable("sender", send_until_broken, &p.b);
+	while ((status = stream_read_line(&p.a, 10, SOON, &line, &end)) == STREAM_OK)
+		assert_slice(line, "0123456789");
+	assert_int_equal(status, STREAM_ERROR);
+	assert_int_equal(p.a.error, ECONNRESET);
+	assert_true(p.a.bytes_in <= (uint64_t)fault.reset_after);
+	assert_int_equal(fiber_join(f, SOON, "join"), 0);
+	close_pair(&p);
+}
+
+static void vanishing(void *arg)
+{
+	struct sim_fault fault = SIM_FAULT_NONE;
+	struct os_addr nowhere = {.len = sizeof(struct sockaddr_in)};
+	enum stream_line_end end;
+	struct slice line;
+	struct pair p;
+	int64_t deadline;
+
+	(void)arg;
+	open_pair(&p);
+	fault.hole_after = 12;
+	sim_set_fault(p.b.fd.fd, &fault);
+	assert_int_equal(stream_write(&p.b, SL("0123456789\r\nabc\r\n"), SOON), STREAM_OK);
+	assert_int_equal(stream_flush(&p.b, SOON), STREAM_OK);
+	assert_int_equal(stream_read_line(&p.a, 10, SOON, &line, &end), STREAM_OK);
+	deadline = os_deadline(300 * OS_SECOND);
+	assert_int_equal(stream_read_line(&p.a, 10, deadline, &line, &end), STREAM_TIMEOUT);
+	assert_int_equal(os_now(), deadline);
+	close_pair(&p);
+	nowhere.ss.ss_family = AF_INET;
+	((struct sockaddr_in *)&nowhere.ss)->sin_port = htons(25);
+	assert_int_equal(fiber_connect(&nowhere, NULL, SOON, "connect"), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	sim_hole(&nowhere);
+	assert_int_equal(fiber_connect(&nowhere, NULL, SOON, "connect"), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+}
+
+static void broken_networks_end_in_outcomes(void **state)
+{
+	(void)state;
+	sim_runs(resetting);
+	sim_runs(vanishing);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,6 +493,10 @@ int main(void)
 	    cmocka_unit_test(bulk_arrives_whole),
 	    cmocka_unit_test(deadlines_hold_and_read_ahead_is_found),
 	    cmocka_unit_test(cancelled_and_broken_streams_say_so),
+	    cmocka_unit_test(any_bytes_make_the_same_lines),
+#ifdef SIMULATED
+	    cmocka_unit_test(broken_networks_end_in_outcomes),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

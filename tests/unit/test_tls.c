@@ -3,6 +3,7 @@
  * test_tls - handshakes over a socket pair with certificates made here. Linked twice: with the kernel, and
  * with the simulated network, under many seeds.
  */
+#include "config.h"
 #include "unit.h"
 
 #include "sim_runs.h"
