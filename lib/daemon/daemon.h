@@ -94,7 +94,7 @@ struct daemon {
 	void (*drain)(struct daemon_context *context);
 	/* status - lines of the daemon's own for the status socket, behind the sessions' lines. */
 	void (*status)(struct daemon_context *context, struct buffer *out);
-	/* stack - bytes of a session's stack; 0: the scheduler's default. */
+	/* stack - bytes of every fiber's stack; 0: the scheduler's default. */
 	size_t stack;
 	/* workers - threads for fiber_offload; 0: none will be needed. */
 	unsigned workers;
@@ -122,6 +122,13 @@ void daemon_session_idle(struct daemon_session *session, bool idle);
 
 /* daemon_stop - begin to drain by own decision (table changed, too old); master starts another. */
 void daemon_stop(struct daemon_context *context);
+
+/*
+ * daemon_watch_tables - in `start`: seal the set (table_set_seal), and drain, so that a successor opens
+ * them anew, once one of its tables has changed; looked at every five seconds.
+ */
+struct table_set;
+void daemon_watch_tables(struct daemon_context *context, struct table_set *set);
 
 /* daemon_session_count - sessions that are open in this process. */
 size_t daemon_session_count(const struct daemon_context *context);

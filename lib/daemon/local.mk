@@ -18,13 +18,15 @@ lib_libdaemon_a_SOURCES = \
 	lib/daemon/intake.c lib/daemon/intake.h \
 	lib/daemon/mail_date.c lib/daemon/mail_date.h \
 	lib/daemon/calls.c lib/daemon/calls.h \
+	lib/daemon/command.c lib/daemon/command.h \
 	lib/daemon/control.c \
 	lib/daemon/daemon.c lib/daemon/daemon.h \
 	lib/daemon/layout.c lib/daemon/layout.h \
 	lib/daemon/privileges.c lib/daemon/privileges.h \
 	lib/daemon/run.h \
 	lib/daemon/sandbox.c lib/daemon/sandbox.h \
-	lib/daemon/sessions.c
+	lib/daemon/sessions.c \
+	lib/daemon/tables.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_daemon

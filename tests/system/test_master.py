@@ -55,7 +55,7 @@ class Suite:
         self.etc.mkdir()
         self.libexec.mkdir()
         shutil.copy(BUILD / "master/master", self.libexec)
-        for name in ("smtpd", "error", "local", "bounce"):
+        for name in ("smtpd", "error", "local", "bounce", "qmgr"):
             shutil.copy(ECHO, self.libexec / name)
         self.port = free_port()
         self.settings = {
@@ -304,6 +304,37 @@ def test_no_connection_is_lost_while_reloading(suite):
         t.join()
     assert not failures, failures[:3]
     assert len(done) > 100
+
+
+def test_exclusive_service_is_never_two(suite):
+    """qmgr locks the journal: its successor starts when it has gone, and nobody is turned away."""
+    s = suite("qmgr unix n - y - 1 qmgr\n").start()
+    old = s.unix("public/qmgr")
+    pid = old.ask("pid")
+    s.run("reload")
+    s.wait_log("reload -- version")
+    waiting = s.unix("public/qmgr")
+    waiting.sock.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        waiting.ask("pid")
+    assert list(s.children().values()) == ["qmgr"]
+    next_one = s.unix("public/qmgr")
+    old.close()
+    assert next_one.ask("pid") != pid
+    eventually(lambda: int(pid) not in s.children(), 10, "the end of the old process")
+
+
+def test_drain_by_own_decision(suite):
+    s = suite(ONE).start()
+    c = s.unix("public/error")
+    pid = c.ask("pid")
+    assert c.ask("stop") == "stop"
+    # this session goes on; the next is another process's
+    assert s.unix("public/error").ask("pid") != pid
+    assert c.ask("pid") == pid
+    assert "draining" in s.status("error.0")
+    c.close()
+    eventually(lambda: int(pid) not in s.children(), 10, "the end of the old process")
 
 
 def test_reload_with_a_broken_file_changes_nothing(suite):

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+#include "daemon/daemon.h"
+#include "fiber/fiber.h"
+#include "log/log.h"
+#include "table/table.h"
+
+#define LOOK_EVERY (5 * OS_SECOND)
+
+struct watched {
+	struct daemon_context *context;
+	struct table_set *set;
+};
+
+static void watch_fiber(void *arg)
+{
+	struct watched *w = arg;
+
+	while (fiber_sleep(os_deadline(LOOK_EVERY), "changed tables") == 0) {
+		if (!table_set_changed(w->set))
+			continue;
+		/* the successor opens them anew; what goes on here keeps what it has */
+		log_info_text("table has changed -- restarting");
+		daemon_stop(w->context);
+		return;
+	}
+}
+
+void daemon_watch_tables(struct daemon_context *context, struct table_set *set)
+{
+	struct watched *w = ARENA_NEW(context->arena, struct watched);
+
+	*w = (struct watched){context, set};
+	table_set_seal(set);
+	fiber_spawn("tables", watch_fiber, w);
+}
