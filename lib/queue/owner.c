@@ -125,7 +125,7 @@ void segment_free(struct queue *q, struct segment **sp)
 /* end_at - what stands behind `from` in the segment was never accepted. */
 static void end_at(struct queue *q, const struct segment_void *ended)
 {
-	struct segment *s = queue_segment(q, ended->serial);
+	struct segment *s = ended->from != 0 ? queue_segment(q, ended->serial) : NULL;
 	struct stored_mark m = {.kind = MARK_VOID, .offset = ended->from};
 
 	if (s == NULL || s->header.key != ended->key || s->end <= ended->from)
@@ -143,8 +143,9 @@ static bool remember_once(struct queue *q, struct segment **s)
 	there = queue_segment(q, (*s)->header.serial);
 	if (there == NULL) {
 		segment_remember(q, *s);
-		if ((*s)->header.ended.from != 0)
-			end_at(q, &(*s)->header.ended);
+		/* whichever of the two was met first */
+		LIST_FOREACH(node, &q->segments)
+			end_at(q, &CONTAINER_OF(node, struct segment, node)->header.ended);
 	}
 	pthread_mutex_unlock(&q->lock);
 	if (there == NULL)
@@ -172,8 +173,9 @@ static enum result unusable(struct queue *q, int fd, const char *name, uint64_t 
 	return error->reason == QUEUE_IO ? RES_TEMP : RES_PERM;
 }
 
-enum result queue_add_segment(struct queue *q, uint64_t serial, struct segment **out,
-			      struct queue_error *error)
+/* add_one - open and remember one segment. */
+static enum result add_one(struct queue *q, uint64_t serial, struct segment **out,
+			   struct queue_error *error)
 {
 	struct queue_error why = {0};
 	struct segment_header h;
@@ -206,6 +208,32 @@ enum result queue_add_segment(struct queue *q, uint64_t serial, struct segment *
 		free(s);
 	}
 	return RES_OK;
+}
+
+static bool is_known(struct queue *q, uint64_t serial)
+{
+	bool known;
+
+	pthread_mutex_lock(&q->lock);
+	known = queue_segment(q, serial) != NULL;
+	pthread_mutex_unlock(&q->lock);
+	return known;
+}
+
+enum result queue_add_segment(struct queue *q, uint64_t serial, struct segment **out,
+			      struct queue_error *error)
+{
+	enum result rc = add_one(q, serial, out, error);
+	struct segment *s = *out;
+
+	/*
+	 * What it says about others must not be forgotten when it is recycled before they are: so those it
+	 * ends, and those that they end, are made known, and keep it as a mark of their own.
+	 */
+	while (rc == RES_OK && s->header.ended.from != 0 && !is_known(q, s->header.ended.serial))
+		if (add_one(q, s->header.ended.serial, &s, NULL) != RES_OK)
+			break;
+	return rc;
 }
 
 struct own_file *own_file_get(struct queue *q, const struct queue_location *loc)

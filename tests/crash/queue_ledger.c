@@ -44,6 +44,7 @@ struct rig {
 	struct queue_writer *writers[2];
 	struct ledger ledger[MESSAGES];
 	unsigned sent;
+	bool many_faults; /* several calls in a row fail: a refusal may not reach the disk either */
 	struct job jobs[MESSAGES * 2];
 	size_t job_count;
 	struct arena *arena;
@@ -145,7 +146,7 @@ static void settle(struct rig *r, unsigned n, enum result rc)
 	if (rc == RES_OK)
 		r->ledger[n].fate = ACKED;
 	else
-		r->ledger[n].fate = sim_disk_is_off() ? UNKNOWN : REFUSED;
+		r->ledger[n].fate = sim_disk_is_off() || r->many_faults ? UNKNOWN : REFUSED;
 }
 
 static void fill_envelope(struct queue_envelope *env, struct queue_recipient to[RECIPIENTS])
@@ -483,10 +484,9 @@ static void recover_cut(struct rig *r, enum sim_loss loss, uint64_t at)
 	sim_disk_power_off_at(sim_disk_calls() + 1 + at % 120);
 	if (open_queue(r))
 		run_steps(r, 6);
+	close_everything(r);
 	if (sim_disk_is_off())
 		restart(r, loss);
-	else
-		close_everything(r);
 	sim_disk_power_off_at(0);
 }
 
@@ -498,6 +498,7 @@ static void run_faults(struct rig *r, enum mode mode, uint64_t at)
 		sim_disk_power_off_at(at);
 	if (mode == LIE)
 		sim_disk_lie(true);
+	r->many_faults = mode == FAIL && at % 3 > 1;
 	if (mode == FAIL)
 		sim_disk_fail_at(at, 1 + at % 3, errors[at % 5]);
 	if (mode == FULL)
