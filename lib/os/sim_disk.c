@@ -639,26 +639,52 @@ int os_fdatasync(int fd)
 	return os_fsync(fd);
 }
 
+static bool touches(const struct sim_change *c, const struct sim_node *dir)
+{
+	return c->dir[0] == dir || (c->parts > 1 && c->dir[1] == dir);
+}
+
+static bool share_name(const struct sim_change *a, const struct sim_change *b)
+{
+	for (int i = 0; i < a->parts; i++)
+		for (int k = 0; k < b->parts; k++)
+			if (a->dir[i] == b->dir[k] && strcmp(a->name[i], b->name[k]) == 0)
+				return true;
+	return false;
+}
+
+/* choose_changes - those of this directory, and whatever came before them to the same names. */
+static void choose_changes(const struct sim_node *dir, bool *chosen)
+{
+	for (size_t i = sim.change_count; i-- > 0;) {
+		chosen[i] = touches(&sim.changes[i], dir);
+		for (size_t k = i + 1; !chosen[i] && k < sim.change_count; k++)
+			chosen[i] = chosen[k] && share_name(&sim.changes[i], &sim.changes[k]);
+	}
+}
+
 int os_sync_dir(int dirfd)
 {
 	struct sim_open *o = opened(dirfd);
 	size_t kept = 0;
+	bool *chosen;
 
 	if (!enter() || o == NULL)
 		return -1;
 	if (sim.lie)
 		return 0;
+	chosen = must(calloc(sim.change_count + 1, sizeof(*chosen)));
+	choose_changes(o->node, chosen);
 	for (size_t i = 0; i < sim.change_count; i++) {
-		struct sim_change *c = &sim.changes[i];
-
-		if (c->dir[0] == o->node || (c->parts > 1 && c->dir[1] == o->node)) {
-			keep_change(c);
-			free_change(c);
+		if (chosen[i]) {
+			keep_change(&sim.changes[i]);
+			free_change(&sim.changes[i]);
 		} else {
-			sim.changes[kept++] = *c;
+			sim.changes[kept++] = sim.changes[i];
 		}
 	}
 	sim.change_count = kept;
+	free(chosen);
 	return 0;
 }
 
