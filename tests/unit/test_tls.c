@@ -347,6 +347,50 @@ static void silence_and_babble_end_the_handshake(void **state)
 	sim_runs(silent_peer);
 }
 
+/* ---- a connection that breaks at any byte of the handshake, from either side */
+
+#ifdef SIMULATED
+static int64_t break_after;
+
+static void breaking(void *arg)
+{
+	struct tls_options server = rsa_server(), client = {0};
+	struct sim_fault fault = SIM_FAULT_NONE;
+	struct scene sc;
+	struct fiber *f;
+	int fds[2];
+
+	(void)arg;
+	scene_init(&sc, &server, &client);
+	assert_int_equal(os_socketpair(SOCK_STREAM, fds), 0);
+	stream_init(&sc.a, fds[0]);
+	stream_init(&sc.b, fds[1]);
+	fault.reset_after = break_after * 13 % 2000;
+	sim_set_fault(fds[break_after++ % 2], &fault);
+	f = fiber_spawn_joinable("tls server", echo_server, &sc);
+	sc.client_status = tls_start_client(sc.client, &sc.a, &sc.client_want, SOON, sc.arena,
+					    &sc.client_facts, &sc.client_problem);
+	if (sc.client_status != STREAM_OK) {
+		assert_int_equal(sc.client_status, STREAM_ERROR);
+		assert_true(sc.a.error == ECONNRESET || sc.a.error == EPIPE);
+	}
+	(void)stream_close(&sc.a, SOON);
+	assert_int_equal(fiber_join(f, SOON, "join"), 0);
+	assert_true(sc.server_status == STREAM_OK || sc.server_status == STREAM_ERROR);
+	/* a client that has sent so little cannot have finished */
+	if (fault.reset_after < 300 && break_after % 2 == 1)
+		assert_int_equal(sc.server_status, STREAM_ERROR);
+	scene_free(&sc);
+}
+
+static void a_broken_handshake_is_an_error(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		sim_runs(breaking);
+}
+#endif
+
 /* ---- settings */
 
 static void expect_problem(const struct tls_options *options, const char *text)
@@ -396,6 +440,9 @@ int main(void)
 	    cmocka_unit_test(no_common_protocol_is_an_error),
 	    cmocka_unit_test(sessions_are_resumed),
 	    cmocka_unit_test(silence_and_babble_end_the_handshake),
+#ifdef SIMULATED
+	    cmocka_unit_test(a_broken_handshake_is_an_error),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, make_files, remove_files);
