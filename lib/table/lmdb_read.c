@@ -47,11 +47,24 @@ struct meta {
 
 _Static_assert(sizeof(struct meta_db) == 48, "as on disk");
 _Static_assert(sizeof(struct meta) == 136, "as on disk");
+#define META_SIZE (PAGE_HEADER + sizeof(struct meta))
+
+/*
+ * Branch pages are kept while the file stays in one state: same transaction, same time of change (for
+ * a file that was copied over with another of the same transaction number).
+ */
+#define KEPT_PAGES 256
 
 struct lmdb_reader {
 	int fd;
 	uint32_t page_size;
-	char *page; /* the page being looked at */
+	const char *page; /* the page being looked at: one of those below */
+	char *leaf;
+	char *metas; /* the first page and the beginning of the second */
+	uint64_t kept_txnid;
+	struct timespec kept_time;
+	uint64_t kept[KEPT_PAGES]; /* page numbers; 0: none */
+	char *kept_bytes[KEPT_PAGES];
 	const char *why;
 };
 
@@ -89,13 +102,11 @@ static enum lmdb_outcome damaged(struct lmdb_reader *reader, const char *why)
 	return LMDB_DAMAGED;
 }
 
-static bool read_meta(int fd, uint64_t offset, struct meta *meta)
+/* check_meta - take a meta page apart; false when it is none. */
+static bool check_meta(const char *page, struct meta *meta)
 {
-	char page[PAGE_HEADER + sizeof(struct meta)];
 	uint32_t size;
 
-	if (os_pread_full(fd, page, sizeof(page), (off_t)offset) != (ssize_t)sizeof(page))
-		return false;
 	memcpy(meta, page + PAGE_HEADER, sizeof(*meta));
 	size = meta->free_db.pad;
 	return (get16(page + 10) & P_META) != 0 && meta->magic == META_MAGIC &&
@@ -103,17 +114,44 @@ static bool read_meta(int fd, uint64_t offset, struct meta *meta)
 	       (size & (size - 1)) == 0;
 }
 
+/* first_meta - before the page size is known. */
+static bool first_meta(int fd, struct meta *meta)
+{
+	char page[META_SIZE];
+
+	return os_pread_full(fd, page, sizeof(page), 0) == (ssize_t)sizeof(page) &&
+	       check_meta(page, meta);
+}
+
 /* newest_meta - of the two, the one with the later transaction. */
 static bool newest_meta(const struct lmdb_reader *reader, struct meta *meta)
 {
+	size_t want = reader->page_size + META_SIZE;
 	struct meta other;
-	bool first = read_meta(reader->fd, 0, meta);
+	bool first;
 
-	if (!read_meta(reader->fd, reader->page_size, &other))
-		return first;
+	if (os_pread_full(reader->fd, reader->metas, want, 0) != (ssize_t)want)
+		return false;
+	first = check_meta(reader->metas, meta);
+	if (!check_meta(reader->metas + reader->page_size, &other))
+		return first && meta->free_db.pad == reader->page_size;
 	if (!first || other.txnid > meta->txnid)
 		*meta = other;
-	return true;
+	return meta->free_db.pad == reader->page_size;
+}
+
+/* forget_pages - when the file is not in the state any more that they were read in. */
+static void forget_pages(struct lmdb_reader *reader, const struct meta *meta)
+{
+	struct stat st = {.st_size = 0};
+
+	if (os_fstat(reader->fd, &st) == 0 && meta->txnid == reader->kept_txnid &&
+	    st.st_mtim.tv_sec == reader->kept_time.tv_sec &&
+	    st.st_mtim.tv_nsec == reader->kept_time.tv_nsec)
+		return;
+	memset(reader->kept, 0, sizeof(reader->kept));
+	reader->kept_txnid = meta->txnid;
+	reader->kept_time = st.st_mtim;
 }
 
 /* whole - are there at least as many bytes as the pages in use fill? */
@@ -138,17 +176,18 @@ enum lmdb_outcome lmdb_reader_create(int fd, struct lmdb_reader **out, const cha
 
 	*out = NULL;
 	*why = "not an LMDB file";
-	if (!read_meta(fd, 0, &meta))
+	if (!first_meta(fd, &meta))
 		return LMDB_DAMAGED;
 	reader = calloc(1, sizeof(*reader));
 	if (reader == NULL)
 		out_of_memory();
 	reader->fd = fd;
 	reader->page_size = meta.free_db.pad;
-	reader->page = malloc(reader->page_size);
-	if (reader->page == NULL)
+	reader->leaf = malloc(reader->page_size);
+	reader->metas = malloc(reader->page_size + META_SIZE);
+	if (reader->leaf == NULL || reader->metas == NULL)
 		out_of_memory();
-	if (!newest_meta(reader, &meta) || meta.free_db.pad != reader->page_size)
+	if (!newest_meta(reader, &meta))
 		*why = "damaged LMDB file: meta pages";
 	else if (!whole(fd, &meta))
 		*why = "truncated LMDB file";
@@ -165,7 +204,10 @@ void lmdb_reader_destroy(struct lmdb_reader **reader)
 {
 	if (*reader == NULL)
 		return;
-	free((*reader)->page);
+	for (size_t i = 0; i < KEPT_PAGES; i++)
+		free((*reader)->kept_bytes[i]);
+	free((*reader)->leaf);
+	free((*reader)->metas);
 	free(*reader);
 	*reader = NULL;
 }
@@ -182,20 +224,13 @@ static bool page_offset(const struct lmdb_reader *reader, uint64_t page, off_t *
 	return true;
 }
 
-/* read_page - a branch or leaf into reader->page; *count gets its number of nodes. */
-static enum lmdb_outcome read_page(struct lmdb_reader *reader, uint64_t number, bool leaf,
-				   unsigned *count)
+/* check_page - is it what it should be, and do its nodes lie within it? *count: how many. */
+static enum lmdb_outcome check_page(struct lmdb_reader *reader, uint64_t number, bool leaf,
+				    unsigned *count)
 {
 	const char *page = reader->page;
-	unsigned lower, upper;
-	off_t offset;
+	unsigned lower = get16(page + 12), upper = get16(page + 14);
 
-	if (!page_offset(reader, number, &offset) ||
-	    os_pread_full(reader->fd, reader->page, reader->page_size, offset) !=
-		(ssize_t)reader->page_size)
-		return damaged(reader, "truncated LMDB file: a page is missing");
-	lower = get16(page + 12);
-	upper = get16(page + 14);
 	if (get64(page) != number || (get16(page + 10) & P_KINDS) != (leaf ? P_LEAF : P_BRANCH))
 		return damaged(reader, "damaged LMDB file: not the page that should be there");
 	if (lower < PAGE_HEADER || lower > upper || upper > reader->page_size || (lower & 1))
@@ -204,6 +239,42 @@ static enum lmdb_outcome read_page(struct lmdb_reader *reader, uint64_t number, 
 	if (*count == 0)
 		return damaged(reader, "damaged LMDB file: empty page");
 	return LMDB_FOUND;
+}
+
+/* room_for - where a branch page is kept. */
+static char *room_for(struct lmdb_reader *reader, uint64_t number)
+{
+	size_t slot = number % KEPT_PAGES;
+
+	reader->kept[slot] = 0;
+	if (reader->kept_bytes[slot] == NULL)
+		reader->kept_bytes[slot] = malloc(reader->page_size);
+	if (reader->kept_bytes[slot] == NULL)
+		out_of_memory();
+	return reader->kept_bytes[slot];
+}
+
+/* read_page - make a branch or leaf the page being looked at. */
+static enum lmdb_outcome read_page(struct lmdb_reader *reader, uint64_t number, bool leaf,
+				   unsigned *count)
+{
+	size_t slot = number % KEPT_PAGES;
+	char *room;
+	off_t offset;
+
+	if (!leaf && number != 0 && reader->kept[slot] == number) {
+		reader->page = reader->kept_bytes[slot];
+		return check_page(reader, number, leaf, count);
+	}
+	room = leaf ? reader->leaf : room_for(reader, number);
+	if (!page_offset(reader, number, &offset) ||
+	    os_pread_full(reader->fd, room, reader->page_size, offset) !=
+		(ssize_t)reader->page_size)
+		return damaged(reader, "truncated LMDB file: a page is missing");
+	reader->page = room;
+	if (!leaf)
+		reader->kept[slot] = number;
+	return check_page(reader, number, leaf, count);
 }
 
 struct node {
@@ -452,8 +523,9 @@ enum lmdb_outcome lmdb_get(struct lmdb_reader *reader, struct slice key, struct 
 		return LMDB_NONE;
 	for (int i = 0; i < TRIES; i++) {
 		*why = "damaged LMDB file: meta pages";
-		if (!newest_meta(reader, &meta) || meta.free_db.pad != reader->page_size)
+		if (!newest_meta(reader, &meta))
 			return LMDB_DAMAGED;
+		forget_pages(reader, &meta);
 		outcome = get_once(reader, &meta, key, arena, value);
 		*why = reader->why;
 		if (settled(reader, &meta))
@@ -472,8 +544,9 @@ enum lmdb_outcome lmdb_after(struct lmdb_reader *reader, struct slice key, struc
 	*next_key = *value = SL_NULL;
 	for (int i = 0; i < TRIES; i++) {
 		*why = "damaged LMDB file: meta pages";
-		if (!newest_meta(reader, &meta) || meta.free_db.pad != reader->page_size)
+		if (!newest_meta(reader, &meta))
 			return LMDB_DAMAGED;
+		forget_pages(reader, &meta);
 		outcome = after_once(reader, &meta, key, arena, next_key, value);
 		*why = reader->why;
 		if (settled(reader, &meta))
