@@ -12,3 +12,8 @@ check_PROGRAMS += tests/unit/test_route
 tests_unit_test_route_SOURCES = tests/unit/test_route.c tests/unit/unit.h
 tests_unit_test_route_LDADD = $(COMMAND_LIBS) $(CMOCKA_LIBS)
 endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_route
+tests_fuzz_fuzz_route_SOURCES = tests/fuzz/fuzz_route.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_route_LDADD = $(COMMAND_LIBS)
+tests_fuzz_fuzz_route_LDFLAGS = $(FUZZ_LINK)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* own_address - the addresses under which this machine gets mail: user@[192.0.2.1] is local. */
+#include "os/host.h"
 #include "route/route_state.h"
 
-#include <ifaddrs.h>
 #include <netdb.h>
-#include <net/if.h>
 #include <netinet/in.h>
 
 #define OWN_MAX 512
@@ -33,16 +32,14 @@ static void add_sockaddr(struct own_addresses *own, const struct sockaddr *sa)
 	add(own, &ip);
 }
 
-static void add_interfaces(struct own_addresses *own, bool loopback_only)
+static void add_interfaces(struct own_addresses *own, struct arena *arena, bool loopback_only)
 {
-	struct ifaddrs *all;
+	struct os_interface *all;
+	size_t count = os_interfaces(arena, &all);
 
-	if (getifaddrs(&all) < 0)
-		return;
-	for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next)
-		if ((one->ifa_flags & IFF_UP) && (!loopback_only || (one->ifa_flags & IFF_LOOPBACK)))
-			add_sockaddr(own, one->ifa_addr);
-	freeifaddrs(all);
+	for (size_t i = 0; i < count; i++)
+		if (!loopback_only || all[i].loopback)
+			add(own, &all[i].addr);
 }
 
 static void add_name(struct own_addresses *own, struct arena *arena, struct slice name)
@@ -68,9 +65,9 @@ static void add_list(struct own_addresses *own, struct arena *arena, struct slic
 
 	while (settings_next_word(&list, &word)) {
 		if (slice_caseeq(word, SL("all")))
-			add_interfaces(own, false);
+			add_interfaces(own, arena, false);
 		else if (slice_caseeq(word, SL("loopback-only")))
-			add_interfaces(own, true);
+			add_interfaces(own, arena, true);
 		else
 			add_name(own, arena, word);
 	}

@@ -21,3 +21,11 @@ check_PROGRAMS += tests/unit/test_table
 tests_unit_test_table_SOURCES = tests/unit/test_table.c tests/unit/unit.h
 tests_unit_test_table_LDADD = lib/libtable.a $(LIBS_OS) $(LMDB_LIBS) $(PCRE2_LIBS) $(CMOCKA_LIBS)
 endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_lmdb tests/fuzz/fuzz_table
+tests_fuzz_fuzz_lmdb_SOURCES = tests/fuzz/fuzz_lmdb.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_lmdb_LDADD = lib/libtable.a $(LIBS_OS)
+tests_fuzz_fuzz_lmdb_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_table_SOURCES = tests/fuzz/fuzz_table.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_table_LDADD = lib/libtable.a $(LIBS_OS) $(PCRE2_LIBS)
+tests_fuzz_fuzz_table_LDFLAGS = $(FUZZ_LINK)
