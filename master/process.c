@@ -14,7 +14,6 @@
 #define FIRST_FD 3	/* to master */
 #define STATUS_FD 4
 #define LISTENER_FD 5
-#define SAFE_FD 256	/* descriptors are moved above it before they are put in place */
 #define MOST_LISTENERS 200
 
 size_t service_active(const struct service *s, enum process_state state)
@@ -185,12 +184,14 @@ static char **child_environment(const struct master *m, struct arena *arena)
 static bool place_descriptors(const struct service *s, int control, int status)
 {
 	int high[MOST_LISTENERS + 2];
+	/* first copies above all places, so that none lies where another has to go */
+	int above = FIRST_FD + 2 + (int)s->listener_count;
 	size_t n = 0;
 
-	high[n++] = os_dup_above(control, SAFE_FD);
-	high[n++] = os_dup_above(status, SAFE_FD);
+	high[n++] = os_dup_above(control, above);
+	high[n++] = os_dup_above(status, above);
 	for (size_t i = 0; i < s->listener_count; i++)
-		high[n++] = os_dup_above(s->listeners[i].fd, SAFE_FD);
+		high[n++] = os_dup_above(s->listeners[i].fd, above);
 	for (size_t i = 0; i < n; i++)
 		if (high[i] < 0 || os_dup_to(high[i], FIRST_FD + (int)i) < 0)
 			return false;

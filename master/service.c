@@ -47,6 +47,17 @@ static void report_death(const struct service *s, const struct process *p, int s
 		LOG(process_exit, .program = slice_str(s->program), .pid = (uint64_t)p->pid, .status = (uint64_t)WEXITSTATUS(status));
 }
 
+/*
+ * missed - who is woken by a timer has work that no client announces: after a crash it does not wait for
+ * the next strike; and whoever holds the queue is never absent for long.
+ */
+static bool missed(const struct service *s, const struct process *p, bool clean)
+{
+	if (s->cf == NULL || s->cf->wakeup == 0)
+		return false;
+	return s->row->exclusive || (!clean && !p->draining);
+}
+
 void service_died(struct master *m, struct service *s, const struct process *p, int status)
 {
 	bool well = p->ready_at != 0 && os_now() - p->ready_at >= WELL_AFTER;
@@ -55,6 +66,8 @@ void service_died(struct master *m, struct service *s, const struct process *p, 
 	if (m->stopping && WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGKILL))
 		return;
 	report_death(s, p, status);
+	if (missed(s, p, clean))
+		s->wakeup_pending = true;
 	if (well || (clean && p->ready_at != 0))
 		s->throttle = 0;
 	else if (!m->stopping && !p->draining && s->paused_until == 0)
