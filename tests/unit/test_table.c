@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct world {
@@ -573,6 +574,57 @@ static void test_lmdb_damage(void **state)
 	}
 }
 
+/* churn - the other process: every transaction frees pages that the next but one uses again. */
+static _Noreturn void churn(struct world *w)
+{
+	for (unsigned i = 0; i < 150; i++) {
+		struct lmdb_writer *writer = lmdb_update(lmdb_path(w), 0644, false);
+
+		for (unsigned j = 0; j < 20; j++) {
+			struct slice key = arena_printf(w->arena, "key%06u", (i * 7 + j * 53) % 1000);
+
+			key.n++;
+			if (lmdb_put(writer, key, SL("changed"), true) != LMDB_CHANGED)
+				_exit(1);
+		}
+		if (!lmdb_finish(writer))
+			_exit(1);
+		lmdb_abort(&writer);
+	}
+	_exit(0);
+}
+
+/* No lookup misses a key, or sees a part of it, while another process writes. */
+static void test_lmdb_read_while_written(void **state)
+{
+	struct world *w = *state;
+	struct arena *arena = arena_create();
+	struct table *t;
+	unsigned lookups = 0;
+	int status;
+	pid_t child;
+
+	build_numbered(w, 1000);
+	t = lmdb_table(w);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		churn(w);
+	while (waitpid(child, &status, WNOHANG) == 0) {
+		struct slice value, key = arena_printf(arena, "key%06u", lookups++ % 1000);
+
+		assert_int_equal(table_lookup(t, key, arena, &value), TABLE_FOUND);
+		assert_true(slice_eq(value, SL("changed")) || slice_starts(value, SL("value ")) ||
+			    value.n == 9000);
+		if (lookups % 100 == 0)
+			arena_reset(arena);
+	}
+	assert_int_equal(status, 0);
+	assert_true(lookups > 0);
+	assert_slice(found(w, t, "key000053"), "changed");
+	arena_destroy(&arena);
+}
+
 static void test_lmdb_writer_refuses(void **state)
 {
 	struct world *w = *state;
@@ -653,6 +705,7 @@ int main(void)
 	    TEST(test_lmdb_update),
 	    TEST(test_lmdb_keys),
 	    TEST(test_lmdb_damage),
+	    TEST(test_lmdb_read_while_written),
 	    TEST(test_lmdb_writer_refuses),
 	    TEST(test_change_is_read),
 	    TEST(test_change_when_sealed),
