@@ -26,7 +26,7 @@ struct lmdb_writer {
 	struct arena *arena; /* changes since the last commit */
 	char *path;
 	char *temporary; /* the new file beside it; NULL: in place */
-	int fd;          /* the file in place, locked; or the old one, locked at the end */
+	int fd;		 /* the file in place, locked; or the old one, locked at the end */
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi;
@@ -45,7 +45,8 @@ const char *lmdb_writer_error(const struct lmdb_writer *writer)
 static void fail(struct lmdb_writer *writer, const char *what, const char *why)
 {
 	if (writer->error[0] == '\0')
-		snprintf(writer->error, sizeof(writer->error), "%s %s: %s", what, writer->path, why);
+		snprintf(writer->error, sizeof(writer->error), "%s %s: %s", what, writer->path,
+			 why);
 }
 
 static struct lmdb_writer *writer_new(const char *path)
@@ -128,8 +129,7 @@ static bool open_in_place(struct lmdb_writer *writer)
 
 	writer->fd = os_openat(AT_FDCWD, writer->path, O_RDWR | O_NONBLOCK, 0);
 	if (writer->fd < 0 || os_lock(writer->fd, true, true) < 0 ||
-	    os_fstat(writer->fd, &held) < 0 ||
-	    os_fstatat(AT_FDCWD, writer->path, &named, 0) < 0) {
+	    os_fstat(writer->fd, &held) < 0 || os_fstatat(AT_FDCWD, writer->path, &named, 0) < 0) {
 		fail(writer, "open", strerror(errno));
 		return false;
 	}

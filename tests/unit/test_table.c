@@ -272,7 +272,8 @@ static void test_pcre_limits(void **state)
 {
 	struct world *w = *state;
 	struct table *t = text_table(w, "pcre", "slow", "/^(a+)+$/ x\n");
-	struct slice value, key = arena_dup(w->arena, SL("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"));
+	struct slice value,
+	    key = arena_dup(w->arena, SL("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"));
 
 	assert_int_equal(table_lookup(t, key, w->arena, &value), TABLE_TEMP);
 }
@@ -321,9 +322,10 @@ static enum table_result host_in(struct world *w, struct match_list *list, const
 static void test_match_list_names(void **state)
 {
 	struct world *w = *state;
-	struct slice file = slice_from(write_file(w, "", "f", SL("In.File # no comment here\n")), 1);
-	struct slice value = arena_printf(w->arena, "!not.A.example a.example .b.example %.*s",
-					  SL_ARG(file));
+	struct slice file =
+	    slice_from(write_file(w, "", "f", SL("In.File # no comment here\n")), 1);
+	struct slice value =
+	    arena_printf(w->arena, "!not.A.example a.example .b.example %.*s", SL_ARG(file));
 	struct match_list *plain = match_list_create(w->set, value, 0);
 	struct match_list *parents = match_list_create(w->set, value, MATCH_PARENT);
 
@@ -335,7 +337,8 @@ static void test_match_list_names(void **state)
 	assert_int_equal(host_in(w, plain, "x.b.example"), TABLE_FOUND);
 	assert_int_equal(host_in(w, plain, "b.example"), TABLE_MISSING);
 	assert_int_equal(host_in(w, plain, "in.file"), TABLE_FOUND);
-	assert_int_equal(match_list_string(plain, SL("x.b.example"), w->arena, NULL), TABLE_MISSING);
+	assert_int_equal(match_list_string(plain, SL("x.b.example"), w->arena, NULL),
+			 TABLE_MISSING);
 	assert_int_equal(match_list_parent_flag(SL("a,relay_domains"), SL("relay_domains")),
 			 MATCH_PARENT);
 	assert_int_equal(match_list_parent_flag(SL("a,relay_domains"), SL("relay")), 0);
@@ -371,9 +374,9 @@ static void test_alias_lines(void **state)
 	struct world *w = *state;
 	struct slice name, value;
 
-	assert_int_equal(alias_line_parse(SL("Root: a,b   , \"|/bin/x y\"; (c) d"), w->arena, &name,
-					  &value),
-			 ALIAS_OK);
+	assert_int_equal(
+	    alias_line_parse(SL("Root: a,b   , \"|/bin/x y\"; (c) d"), w->arena, &name, &value),
+	    ALIAS_OK);
 	assert_slice(name, "Root");
 	assert_slice(value, "a, b, \"|/bin/x y\";(c) d");
 	assert_int_equal(alias_line_parse(SL("\"a \\\"b\": :include:/x"), w->arena, &name, &value),
@@ -581,7 +584,8 @@ static _Noreturn void churn(struct world *w)
 		struct lmdb_writer *writer = lmdb_update(lmdb_path(w), 0644, false);
 
 		for (unsigned j = 0; j < 20; j++) {
-			struct slice key = arena_printf(w->arena, "key%06u", (i * 7 + j * 53) % 1000);
+			struct slice key =
+			    arena_printf(w->arena, "key%06u", (i * 7 + j * 53) % 1000);
 
 			key.n++;
 			if (lmdb_put(writer, key, SL("changed"), true) != LMDB_CHANGED)
@@ -650,7 +654,8 @@ static void test_change_is_read(void **state)
 {
 	struct world *w = *state;
 	struct table *text = text_table(w, "texthash", "t", "a 1\n");
-	struct table *late = table_open(w->set, arena_printf(w->arena, "texthash:%s/late", w->dir), 0);
+	struct table *late =
+	    table_open(w->set, arena_printf(w->arena, "texthash:%s/late", w->dir), 0);
 	struct table *lmdb;
 
 	build_numbered(w, 10);
