@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
-#define FIRST_FD 3	/* to master */
+#define FIRST_FD 3 /* to master */
 #define STATUS_FD 4
 #define LISTENER_FD 5
 #define MOST_LISTENERS 200
@@ -20,7 +20,8 @@ size_t service_active(const struct service *s, enum process_state state)
 {
 	size_t n = 0;
 
-	LIST_FOREACH(node, &s->processes) {
+	LIST_FOREACH(node, &s->processes)
+	{
 		const struct process *p = CONTAINER_OF(node, struct process, link);
 
 		n += !p->draining && p->state == state;
@@ -37,8 +38,8 @@ size_t service_running(const struct service *s)
 static bool slot_taken(const struct service *s, unsigned slot)
 {
 	LIST_FOREACH(node, &s->processes)
-		if (CONTAINER_OF(node, struct process, link)->slot == slot)
-			return true;
+	if (CONTAINER_OF(node, struct process, link)->slot == slot)
+		return true;
 	return false;
 }
 
@@ -162,7 +163,8 @@ static char **child_environment(const struct master *m, struct arena *arena)
 	if (getenv("ASAN_OPTIONS") != NULL)
 		env[n++] = (char *)arena_printf(arena, "ASAN_OPTIONS=%s", getenv("ASAN_OPTIONS")).p;
 	if (getenv("UBSAN_OPTIONS") != NULL)
-		env[n++] = (char *)arena_printf(arena, "UBSAN_OPTIONS=%s", getenv("UBSAN_OPTIONS")).p;
+		env[n++] =
+		    (char *)arena_printf(arena, "UBSAN_OPTIONS=%s", getenv("UBSAN_OPTIONS")).p;
 #endif
 	while (n < 60 && settings_next_word(&rest, &word)) {
 		const char *value;
@@ -329,10 +331,12 @@ void process_drain(struct process *p)
 
 static struct process *find_process(const struct master *m, pid_t pid)
 {
-	LIST_FOREACH(node, &m->services) {
+	LIST_FOREACH(node, &m->services)
+	{
 		struct service *s = CONTAINER_OF(node, struct service, link);
 
-		LIST_FOREACH(inner, &s->processes) {
+		LIST_FOREACH(inner, &s->processes)
+		{
 			struct process *p = CONTAINER_OF(inner, struct process, link);
 
 			if (p->pid == pid)
@@ -363,21 +367,23 @@ size_t processes_alive(const struct master *m)
 {
 	size_t n = 0;
 
-	LIST_FOREACH(node, &m->services) {
+	LIST_FOREACH(node, &m->services)
+	{
 		const struct service *s = CONTAINER_OF(node, struct service, link);
 
 		LIST_FOREACH(inner, &s->processes)
-			n++;
+		n++;
 	}
 	return n;
 }
 
 void processes_signal(const struct master *m, int signal)
 {
-	LIST_FOREACH(node, &m->services) {
+	LIST_FOREACH(node, &m->services)
+	{
 		const struct service *s = CONTAINER_OF(node, struct service, link);
 
 		LIST_FOREACH(inner, &s->processes)
-			os_kill(CONTAINER_OF(inner, struct process, link)->pid, signal);
+		os_kill(CONTAINER_OF(inner, struct process, link)->pid, signal);
 	}
 }

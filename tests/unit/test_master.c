@@ -30,7 +30,7 @@ static void put(const struct place *p, const char *name, const char *text, mode_
 
 static void place_open(struct place *p, const char *main_cf, const char *master_cf)
 {
-	static const char *const programs[] = {"smtpd", "cleanup", "qmgr",	 "local",
+	static const char *const programs[] = {"smtpd", "cleanup",  "qmgr",	"local",
 					       "smtp",	"resolver", "postlogd", "postdrop"};
 
 	*p = (struct place){.arena = arena_create()};
@@ -40,7 +40,8 @@ static void place_open(struct place *p, const char *main_cf, const char *master_
 		put(p, programs[i], "#!/bin/sh\n", 0755);
 	put(p, "main.cf",
 	    arena_printf(p->arena, "compatibility_level = 3.6\ndaemon_directory = %s\n%s", p->dir,
-			 main_cf).p,
+			 main_cf)
+		.p,
 	    0644);
 	put(p, "master.cf", master_cf, 0644);
 	config_problems_init(&p->problems, p->arena);
