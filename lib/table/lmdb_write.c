@@ -26,6 +26,7 @@ struct lmdb_writer {
 	struct arena *arena; /* changes since the last commit */
 	char *path;
 	char *temporary; /* the new file beside it; NULL: in place */
+	int new_fd;	 /* the new file, locked; -1: none */
 	int fd;		 /* the file in place, locked; or the old one, locked at the end */
 	MDB_env *env;
 	MDB_txn *txn;
@@ -49,6 +50,12 @@ static void fail(struct lmdb_writer *writer, const char *what, const char *why)
 			 why);
 }
 
+/* why - liblmdb calls a write that the disk had no room for EIO too. */
+static const char *why(int rc)
+{
+	return rc == EIO ? "input/output error, or no space left on the device" : mdb_strerror(rc);
+}
+
 static struct lmdb_writer *writer_new(const char *path)
 {
 	struct lmdb_writer *writer = calloc(1, sizeof(*writer));
@@ -63,7 +70,7 @@ static struct lmdb_writer *writer_new(const char *path)
 		out_of_memory();
 	writer->arena = arena_create();
 	writer->last = &writer->first;
-	writer->fd = -1;
+	writer->fd = writer->new_fd = -1;
 	writer->map_size = MAP_START;
 	return writer;
 }
@@ -94,30 +101,59 @@ static bool open_env(struct lmdb_writer *writer, const char *path, unsigned flag
 	return begin(writer);
 }
 
-/* create_beside - an empty file of a new name, with the old one's owner; false with errno. */
-static bool create_beside(struct lmdb_writer *writer, mode_t mode, const struct stat *old)
+/* still_named - is the open file what the name leads to, and ours alone? */
+static bool still_named(int fd, const char *name)
+{
+	struct stat held, named;
+
+	return os_fstat(fd, &held) == 0 &&
+	       os_fstatat(AT_FDCWD, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       held.st_ino == named.st_ino && held.st_dev == named.st_dev &&
+	       S_ISREG(held.st_mode) && held.st_nlink == 1 && held.st_uid == os_euid();
+}
+
+/*
+ * lock_beside - the new file, locked and empty; -1 with errno. Its name is always the same, so what
+ * a build that was killed left behind is used again, and of two builds one waits for the other.
+ */
+static int lock_beside(const char *name)
+{
+	struct stat st;
+
+	for (int i = 0; i < 100; i++) {
+		int fd =
+		    os_openat(AT_FDCWD, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
+
+		if (fd < 0)
+			return -1;
+		if (os_lock(fd, true, true) == 0 && still_named(fd, name) &&
+		    os_ftruncate(fd, 0) == 0)
+			return fd;
+		/* another build has finished and renamed it; or it is not ours, and goes */
+		if (os_fstat(fd, &st) == 0 && (st.st_uid != os_euid() || st.st_nlink > 1))
+			os_unlinkat(AT_FDCWD, name, 0);
+		os_close(fd);
+	}
+	errno = EBUSY;
+	return -1;
+}
+
+/* create_beside - an empty file beside the old one; false with errno. */
+static bool create_beside(struct lmdb_writer *writer, mode_t mode)
 {
 	char name[4096];
-	int fd;
 
-	snprintf(name, sizeof(name), "%s.new.%ld", writer->path, (long)os_pid());
+	if (snprintf(name, sizeof(name), "%s.new", writer->path) >= (int)sizeof(name)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	writer->new_fd = lock_beside(name);
+	if (writer->new_fd < 0)
+		return false;
 	writer->temporary = strdup(name);
 	if (writer->temporary == NULL)
 		out_of_memory();
-	os_unlinkat(AT_FDCWD, name, 0);
-	fd = os_openat(AT_FDCWD, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	/* only root can give a file away; for others it is theirs before and after */
-	if (fd >= 0 && old != NULL && os_euid() == 0)
-		(void)os_fchown(fd, old->st_uid, old->st_gid);
-	if (fd >= 0 && os_fchmod(fd, mode & 0777) == 0) {
-		os_close(fd);
-		return true;
-	}
-	if (fd >= 0)
-		os_close(fd);
-	free(writer->temporary);
-	writer->temporary = NULL;
-	return false;
+	return os_fchmod(writer->new_fd, mode & 0777) == 0;
 }
 
 /* open_in_place - the file that is there, locked against other writers, and found to be whole. */
@@ -125,7 +161,7 @@ static bool open_in_place(struct lmdb_writer *writer)
 {
 	struct lmdb_reader *reader;
 	struct stat held, named;
-	const char *why;
+	const char *problem;
 
 	writer->fd = os_openat(AT_FDCWD, writer->path, O_RDWR | O_NONBLOCK, 0);
 	if (writer->fd < 0 || os_lock(writer->fd, true, true) < 0 ||
@@ -139,8 +175,8 @@ static bool open_in_place(struct lmdb_writer *writer)
 	}
 	/* liblmdb would crash on a damaged file; an empty one it takes for a new one */
 	if (held.st_size > 0) {
-		if (lmdb_reader_create(writer->fd, &reader, &why) != LMDB_FOUND) {
-			fail(writer, "open", why);
+		if (lmdb_reader_create(writer->fd, &reader, &problem) != LMDB_FOUND) {
+			fail(writer, "open", problem);
 			return false;
 		}
 		lmdb_reader_destroy(&reader);
@@ -157,7 +193,10 @@ struct lmdb_writer *lmdb_build(const char *path, mode_t mode)
 	bool exists = os_fstatat(AT_FDCWD, path, &old, 0) == 0;
 	int error, rc;
 
-	if (create_beside(writer, exists ? old.st_mode : mode, exists ? &old : NULL)) {
+	if (create_beside(writer, exists ? old.st_mode : mode)) {
+		/* only root can give a file away; for others it is theirs before and after */
+		if (exists && os_euid() == 0)
+			(void)os_fchown(writer->new_fd, old.st_uid, old.st_gid);
 		open_env(writer, writer->temporary, MDB_NOSYNC);
 		return writer;
 	}
@@ -272,7 +311,7 @@ static enum lmdb_change change(struct lmdb_writer *writer, const struct change *
 			rc = commit_batch(writer);
 	}
 	if (rc != 0)
-		fail(writer, "write", mdb_strerror(rc));
+		fail(writer, "write", why(rc));
 	return rc == 0 ? LMDB_CHANGED : LMDB_FAILED;
 }
 
@@ -322,12 +361,7 @@ static int sync_directory(const char *path)
 /* put_in_place - sync the new file, lock out who updates the old one, and take its name. */
 static bool put_in_place(struct lmdb_writer *writer)
 {
-	int fd = os_openat(AT_FDCWD, writer->temporary, O_RDWR, 0);
-	bool synced = fd >= 0 && os_fsync(fd) == 0;
-
-	if (fd >= 0)
-		synced &= os_close(fd) == 0;
-	if (!synced) {
+	if (os_fsync(writer->new_fd) < 0) {
 		fail(writer, "sync", strerror(errno));
 		return false;
 	}
@@ -361,7 +395,7 @@ bool lmdb_finish(struct lmdb_writer *writer)
 	}
 	writer->txn = NULL;
 	if (rc != 0) {
-		fail(writer, "commit", mdb_strerror(rc));
+		fail(writer, "commit", why(rc));
 		return false;
 	}
 	mdb_env_close(writer->env);
@@ -381,6 +415,8 @@ void lmdb_abort(struct lmdb_writer **writer)
 		mdb_env_close(w->env);
 	if (w->temporary != NULL)
 		os_unlinkat(AT_FDCWD, w->temporary, 0);
+	if (w->new_fd >= 0)
+		os_close(w->new_fd);
 	if (w->fd >= 0)
 		os_close(w->fd);
 	arena_destroy(&w->arena);
