@@ -12,3 +12,12 @@ commands_postmap_SOURCES = commands/postmap.c $(MAP_TOOL)
 commands_postmap_LDADD = lib/libtable.a lib/libconfig.a $(LIBS_OS) $(LMDB_LIBS) $(PCRE2_LIBS)
 commands_postalias_SOURCES = commands/postalias.c $(MAP_TOOL)
 commands_postalias_LDADD = $(commands_postmap_LDADD)
+
+QUEUE_TOOL = commands/queue_tool.c commands/queue_tool.h
+sbin_PROGRAMS += commands/postqueue commands/postsuper commands/postcat
+commands_postqueue_SOURCES = commands/postqueue.c $(QUEUE_TOOL)
+commands_postqueue_LDADD = showq/liblisting.a $(COMMAND_LIBS)
+commands_postsuper_SOURCES = commands/postsuper.c $(QUEUE_TOOL)
+commands_postsuper_LDADD = $(COMMAND_LIBS)
+commands_postcat_SOURCES = commands/postcat.c $(QUEUE_TOOL)
+commands_postcat_LDADD = $(COMMAND_LIBS)

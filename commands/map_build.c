@@ -169,8 +169,7 @@ static void raise_rights(void)
 		map_fatal("cannot become root again: %s", strerror(errno));
 }
 
-/* open_source - the source file, with its owner and mode; a database that is only added to may lack
- * it */
+/* open_source - the source file, with its owner and mode; a database that is only added to may lack it */
 static int open_source(struct build *build, struct stat *st)
 {
 	int fd = os_openat(AT_FDCWD, build->source, O_RDONLY, 0);

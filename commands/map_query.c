@@ -54,7 +54,8 @@ static void open_all(struct map_tool *tool, char **maps, struct query *query)
 	for (size_t i = 0; i < count; i++) {
 		struct slice error;
 
-		query->tables[i] = table_open(tool->set, slice_str(maps[i]), table_flags(tool));
+		query->tables[i] =
+		    table_open(tool->set, slice_str(maps[i]), table_flags(tool));
 		error = table_error(query->tables[i]);
 		if (!slice_is_null(error))
 			map_fatal("%.*s", SL_ARG(error));

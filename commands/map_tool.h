@@ -26,8 +26,7 @@ struct map_tool {
 	const char *usage;     /* what stands behind "usage: NAME " */
 	const char *separator; /* between key and value of what is printed */
 	bool aliases;
-	/* parse - key and value of a logical line, into the arena; a warning was given when
-	 * skipped. */
+	/* parse - key and value of a logical line, into the arena; a warning was given when skipped. */
 	enum map_line (*parse)(const char *file, unsigned line_number, struct slice line,
 			       struct arena *arena, struct slice *key, struct slice *value);
 

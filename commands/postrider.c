@@ -237,7 +237,8 @@ static void check_own_accounts(const struct control *c)
 		    sandbox_accounts(&privileges[i], c->conf->settings, &a, &missing) == RES_OK &&
 		    a.fell_back)
 			log_warning_text("there is no account %s: %s runs as %.*s", a.own_name,
-					 privileges[i].name, SL_ARG(c->conf->settings->mail_owner));
+					 privileges[i].name,
+					 SL_ARG(c->conf->settings->mail_owner));
 	}
 }
 
@@ -397,22 +398,17 @@ static const struct verb {
 	bool valid; /* only with a configuration that is */
 	int (*run)(struct control *c);
 } verbs[] = {
-    {"start", true, verb_start},
-    {"start-fg", true, verb_start_fg},
-    {"stop", false, verb_stop},
-    {"abort", false, verb_abort},
-    {"reload", true, verb_reload},
-    {"flush", true, verb_flush},
-    {"status", false, verb_status},
-    {"check", true, verb_check},
+    {"start", true, verb_start},   {"start-fg", true, verb_start_fg},
+    {"stop", false, verb_stop},	   {"abort", false, verb_abort},
+    {"reload", true, verb_reload}, {"flush", true, verb_flush},
+    {"status", false, verb_status}, {"check", true, verb_check},
     {"set-permissions", true, verb_set_permissions},
 };
 
 static int usage(void)
 {
-	fprintf(stderr,
-		"usage: postrider [-c config_dir] [-v] start|start-fg|stop|reload|flush|abort|"
-		"status|check|set-permissions\n");
+	fprintf(stderr, "usage: postrider [-c config_dir] [-v] start|start-fg|stop|reload|flush|abort|"
+			"status|check|set-permissions\n");
 	return 1;
 }
 
@@ -430,8 +426,7 @@ static int perform(struct control *c, const struct verb *verb)
 	bool valid;
 
 	if (os_euid() != 0) {
-		fprintf(stderr,
-			"postrider: fatal: the postrider command is reserved for the superuser\n");
+		fprintf(stderr, "postrider: fatal: the postrider command is reserved for the superuser\n");
 		return 1;
 	}
 	/* what is started here is to use the same directory */

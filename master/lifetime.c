@@ -67,7 +67,7 @@ static void stop_service(struct master *m, struct service *s)
 {
 	listeners_close(m, s);
 	LIST_FOREACH(node, &s->processes)
-	process_drain(CONTAINER_OF(node, struct process, link));
+		process_drain(CONTAINER_OF(node, struct process, link));
 }
 
 /* stop_services - those that carry the log, or the others; how many processes of these remain. */
@@ -75,15 +75,14 @@ static size_t stop_services(struct master *m, bool log)
 {
 	size_t left = 0;
 
-	LIST_FOREACH(node, &m->services)
-	{
+	LIST_FOREACH(node, &m->services) {
 		struct service *s = CONTAINER_OF(node, struct service, link);
 
 		if (carries_log(s) != log)
 			continue;
 		stop_service(m, s);
 		LIST_FOREACH(inner, &s->processes)
-		left++;
+			left++;
 	}
 	return left;
 }
@@ -170,8 +169,7 @@ void master_reload(struct master *m)
 	} else {
 		configuration_destroy(&next);
 		master_report_problems(&problems);
-		log_error_text(
-		    "reload: the configuration is not valid; everything stays as it was");
+		log_error_text("reload: the configuration is not valid; everything stays as it was");
 	}
 	notify_supervisor("READY=1");
 	arena_destroy(&arena);

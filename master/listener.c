@@ -66,8 +66,7 @@ static void close_listener(struct master *m, struct listener *l)
 	free(l->path);
 }
 
-/* bind_patiently - at start: the processes of a master that was killed may need a moment to let go.
- */
+/* bind_patiently - at start: the processes of a master that was killed may need a moment to let go. */
 static int bind_patiently(const struct master *m, int fd, const struct os_addr *addr)
 {
 	struct os_event none;
@@ -298,8 +297,7 @@ enum result listeners_bind(struct master *m, struct service *s, struct arena *ar
 		s->listeners[i].wanted = false;
 	if (s->type == SERVICE_INET)
 		want_inet(&w);
-	else if (s->type == SERVICE_UNIX || s->type == SERVICE_UNIX_DGRAM ||
-		 s->type == SERVICE_PASS)
+	else if (s->type == SERVICE_UNIX || s->type == SERVICE_UNIX_DGRAM || s->type == SERVICE_PASS)
 		want_unix(&w);
 	else
 		complain(&w, "type", "not supported");

@@ -27,11 +27,3 @@ EXTRA_DIST += tests/system/test_confinement.py tests/system/test_master.py
 
 dist_man1_MANS += man/postrider.1
 dist_man8_MANS += man/master.8
-
-if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_master
-tests_unit_test_master_SOURCES = tests/unit/test_master.c tests/unit/unit.h master/configuration.c \
-	master/lifetime.c master/listener.c master/master.h master/notify.c master/process.c \
-	master/service.c
-tests_unit_test_master_LDADD = $(MASTER_LIBS) $(CMOCKA_LIBS)
-endif

@@ -58,8 +58,7 @@ static bool parse(int argc, char **argv, struct request *r)
 	return optind == argc;
 }
 
-/* detach - the caller waits for one byte: all is well. Returns, in the child, the pipe's writing
- * end. */
+/* detach - the caller waits for one byte: all is well. Returns, in the child, the pipe's writing end. */
 static int detach(void)
 {
 	int pair[2];
@@ -196,8 +195,7 @@ static bool lock_queue(struct master *m)
 		return true;
 	case RES_TEMP:
 		log_fatal_text("open lock file pid/master.pid: unable to set exclusive lock: "
-			       "the mail system is already running (pid %d)",
-			       (int)other);
+			       "the mail system is already running (pid %d)", (int)other);
 		return false;
 	default:
 		log_fatal_text("pid/master.pid: %s", strerror(errno));

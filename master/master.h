@@ -27,7 +27,7 @@ struct listener {
 	int fd;
 	bool watched; /* in the poller: a client means that a process is needed */
 	struct os_addr addr;
-	char *path;  /* of a UNIX socket, below $queue_directory; NULL for inet */
+	char *path; /* of a UNIX socket, below $queue_directory; NULL for inet */
 	bool wanted; /* during a reload: still asked for */
 };
 
@@ -47,7 +47,7 @@ struct process {
 };
 
 struct service {
-	struct list link;  /* master->services */
+	struct list link; /* master->services */
 	struct slice name; /* a copy of its own: it outlives configurations */
 	enum service_type type;
 	const struct master_service *cf; /* in the present configuration; NULL: gone from it */
@@ -56,12 +56,12 @@ struct service {
 	struct listener *listeners;
 	size_t listener_count;
 	struct list processes;
-	bool used;	      /* a process has run: wake-ups with `?` strike */
-	bool wanted;	      /* during a reload: still there */
-	int64_t next_wakeup;  /* OS_NEVER: none */
-	bool wakeup_pending;  /* strikes when the process that is being started is ready */
-	int64_t throttle;     /* the next pause; 0: the last process was well */
-	int64_t paused_until; /* monotonic; 0: not paused */
+	bool used;	       /* a process has run: wake-ups with `?` strike */
+	bool wanted;	       /* during a reload: still there */
+	int64_t next_wakeup;   /* OS_NEVER: none */
+	bool wakeup_pending;   /* strikes when the process that is being started is ready */
+	int64_t throttle;      /* the next pause; 0: the last process was well */
+	int64_t paused_until;  /* monotonic; 0: not paused */
 	bool limit_reported;
 };
 
@@ -94,8 +94,8 @@ struct master {
 /* ---- configuration.c */
 
 /*
- * configuration_load - read main.cf and master.cf, add what a foreign master.cf lacks, leave out
- * what has no program. RES_OK or the problems, which hold all that is to be said, warnings too.
+ * configuration_load - read main.cf and master.cf, add what a foreign master.cf lacks, leave out what
+ * has no program. RES_OK or the problems, which hold all that is to be said, warnings too.
  */
 enum result configuration_load(const char *dir, struct config_problems *problems,
 			       struct configuration **out);
@@ -104,9 +104,9 @@ void configuration_destroy(struct configuration **conf);
 /* ---- listener.c: sockets of a service */
 
 /*
- * listeners_bind - bring the service's sockets in line with its configuration: what is there stays,
- * what is new is bound, what is gone is closed. RES_TEMP or RES_PERM and a text in *problem (arena)
- * when one cannot be had; the others are bound all the same.
+ * listeners_bind - bring the service's sockets in line with its configuration: what is there stays, what
+ * is new is bound, what is gone is closed. RES_TEMP or RES_PERM and a text in *problem (arena) when one
+ * cannot be had; the others are bound all the same.
  */
 enum result listeners_bind(struct master *m, struct service *s, struct arena *arena,
 			   struct slice *problem);
@@ -116,8 +116,7 @@ void listeners_watch(struct master *m, struct service *s, bool on);
 
 /* ---- service.c: when a service needs a process */
 
-/* services_apply - make the list of services what the configuration says. The same problem texts.
- */
+/* services_apply - make the list of services what the configuration says. The same problem texts. */
 enum result services_apply(struct master *m, struct config_problems *problems);
 /* service_client - somebody has connected to a service that waits for it. */
 void service_client(struct master *m, struct service *s);
@@ -155,8 +154,7 @@ void notify_supervisor(const char *state);
 
 /* ---- lifetime.c */
 
-/* master_lock - one instance a queue directory; RES_TEMP and the other's pid, RES_PERM and errno.
- */
+/* master_lock - one instance a queue directory; RES_TEMP and the other's pid, RES_PERM and errno. */
 enum result master_lock(struct master *m, pid_t *other);
 /* master_write_pid - only once everything else is well. */
 enum result master_write_pid(const struct master *m);

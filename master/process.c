@@ -11,17 +11,17 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
-#define FIRST_FD 3 /* to master */
+#define FIRST_FD 3	/* to master */
 #define STATUS_FD 4
 #define LISTENER_FD 5
+#define SAFE_FD 256	/* descriptors are moved above it before they are put in place */
 #define MOST_LISTENERS 200
 
 size_t service_active(const struct service *s, enum process_state state)
 {
 	size_t n = 0;
 
-	LIST_FOREACH(node, &s->processes)
-	{
+	LIST_FOREACH(node, &s->processes) {
 		const struct process *p = CONTAINER_OF(node, struct process, link);
 
 		n += !p->draining && p->state == state;
@@ -38,8 +38,8 @@ size_t service_running(const struct service *s)
 static bool slot_taken(const struct service *s, unsigned slot)
 {
 	LIST_FOREACH(node, &s->processes)
-	if (CONTAINER_OF(node, struct process, link)->slot == slot)
-		return true;
+		if (CONTAINER_OF(node, struct process, link)->slot == slot)
+			return true;
 	return false;
 }
 
@@ -163,8 +163,7 @@ static char **child_environment(const struct master *m, struct arena *arena)
 	if (getenv("ASAN_OPTIONS") != NULL)
 		env[n++] = (char *)arena_printf(arena, "ASAN_OPTIONS=%s", getenv("ASAN_OPTIONS")).p;
 	if (getenv("UBSAN_OPTIONS") != NULL)
-		env[n++] =
-		    (char *)arena_printf(arena, "UBSAN_OPTIONS=%s", getenv("UBSAN_OPTIONS")).p;
+		env[n++] = (char *)arena_printf(arena, "UBSAN_OPTIONS=%s", getenv("UBSAN_OPTIONS")).p;
 #endif
 	while (n < 60 && settings_next_word(&rest, &word)) {
 		const char *value;
@@ -186,14 +185,12 @@ static char **child_environment(const struct master *m, struct arena *arena)
 static bool place_descriptors(const struct service *s, int control, int status)
 {
 	int high[MOST_LISTENERS + 2];
-	/* first copies above all places, so that none lies where another has to go */
-	int above = FIRST_FD + 2 + (int)s->listener_count;
 	size_t n = 0;
 
-	high[n++] = os_dup_above(control, above);
-	high[n++] = os_dup_above(status, above);
+	high[n++] = os_dup_above(control, SAFE_FD);
+	high[n++] = os_dup_above(status, SAFE_FD);
 	for (size_t i = 0; i < s->listener_count; i++)
-		high[n++] = os_dup_above(s->listeners[i].fd, above);
+		high[n++] = os_dup_above(s->listeners[i].fd, SAFE_FD);
 	for (size_t i = 0; i < n; i++)
 		if (high[i] < 0 || os_dup_to(high[i], FIRST_FD + (int)i) < 0)
 			return false;
@@ -331,12 +328,10 @@ void process_drain(struct process *p)
 
 static struct process *find_process(const struct master *m, pid_t pid)
 {
-	LIST_FOREACH(node, &m->services)
-	{
+	LIST_FOREACH(node, &m->services) {
 		struct service *s = CONTAINER_OF(node, struct service, link);
 
-		LIST_FOREACH(inner, &s->processes)
-		{
+		LIST_FOREACH(inner, &s->processes) {
 			struct process *p = CONTAINER_OF(inner, struct process, link);
 
 			if (p->pid == pid)
@@ -367,23 +362,21 @@ size_t processes_alive(const struct master *m)
 {
 	size_t n = 0;
 
-	LIST_FOREACH(node, &m->services)
-	{
+	LIST_FOREACH(node, &m->services) {
 		const struct service *s = CONTAINER_OF(node, struct service, link);
 
 		LIST_FOREACH(inner, &s->processes)
-		n++;
+			n++;
 	}
 	return n;
 }
 
 void processes_signal(const struct master *m, int signal)
 {
-	LIST_FOREACH(node, &m->services)
-	{
+	LIST_FOREACH(node, &m->services) {
 		const struct service *s = CONTAINER_OF(node, struct service, link);
 
 		LIST_FOREACH(inner, &s->processes)
-		os_kill(CONTAINER_OF(inner, struct process, link)->pid, signal);
+			os_kill(CONTAINER_OF(inner, struct process, link)->pid, signal);
 	}
 }

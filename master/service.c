@@ -42,22 +42,9 @@ static void pause_service(struct service *s, const struct settings *settings)
 static void report_death(const struct service *s, const struct process *p, int status)
 {
 	if (WIFSIGNALED(status))
-		LOG(process_killed, .program = slice_str(s->program), .pid = (uint64_t)p->pid,
-		    .signal = (uint64_t)WTERMSIG(status));
+		LOG(process_killed, .program = slice_str(s->program), .pid = (uint64_t)p->pid, .signal = (uint64_t)WTERMSIG(status));
 	else if (WEXITSTATUS(status) != 0)
-		LOG(process_exit, .program = slice_str(s->program), .pid = (uint64_t)p->pid,
-		    .status = (uint64_t)WEXITSTATUS(status));
-}
-
-/*
- * missed - who is woken by a timer has work that no client announces: after a crash it does not
- * wait for the next strike; and whoever holds the queue is never absent for long.
- */
-static bool missed(const struct service *s, const struct process *p, bool clean)
-{
-	if (s->cf == NULL || s->cf->wakeup == 0)
-		return false;
-	return s->row->exclusive || (!clean && !p->draining);
+		LOG(process_exit, .program = slice_str(s->program), .pid = (uint64_t)p->pid, .status = (uint64_t)WEXITSTATUS(status));
 }
 
 void service_died(struct master *m, struct service *s, const struct process *p, int status)
@@ -65,12 +52,9 @@ void service_died(struct master *m, struct service *s, const struct process *p, 
 	bool well = p->ready_at != 0 && os_now() - p->ready_at >= WELL_AFTER;
 	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
-	if (m->stopping && WIFSIGNALED(status) &&
-	    (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGKILL))
+	if (m->stopping && WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGKILL))
 		return;
 	report_death(s, p, status);
-	if (missed(s, p, clean))
-		s->wakeup_pending = true;
 	if (well || (clean && p->ready_at != 0))
 		s->throttle = 0;
 	else if (!m->stopping && !p->draining && s->paused_until == 0)
@@ -112,8 +96,7 @@ static void report_limit(struct service *s)
 	if (s->limit_reported)
 		return;
 	s->limit_reported = true;
-	LOG(process_limit, .service = s->name, .endpoint = s->name,
-	    .limit = (uint64_t)s->cf->process_limit);
+	LOG(process_limit, .service = s->name, .endpoint = s->name, .limit = (uint64_t)s->cf->process_limit);
 }
 
 /* waits_itself - whether master is the one to hear of the next client. */
@@ -156,8 +139,7 @@ void service_client(struct master *m, struct service *s)
 
 static struct process *one_ready(const struct service *s)
 {
-	LIST_FOREACH(node, &s->processes)
-	{
+	LIST_FOREACH(node, &s->processes) {
 		struct process *p = CONTAINER_OF(node, struct process, link);
 
 		if (!p->draining && p->state != PROCESS_STARTING)
@@ -199,8 +181,7 @@ int64_t services_tick(struct master *m)
 {
 	int64_t next = OS_NEVER, now = os_now();
 
-	LIST_FOREACH(node, &m->services)
-	{
+	LIST_FOREACH(node, &m->services) {
 		struct service *s = CONTAINER_OF(node, struct service, link);
 
 		if (s->paused_until != 0 && s->paused_until <= now)
@@ -218,8 +199,7 @@ int64_t services_tick(struct master *m)
 
 static struct service *find_service(const struct master *m, const struct master_service *cf)
 {
-	LIST_FOREACH(node, &m->services)
-	{
+	LIST_FOREACH(node, &m->services) {
 		struct service *s = CONTAINER_OF(node, struct service, link);
 
 		if (slice_eq(s->name, cf->name) && s->type == cf->type)
@@ -255,8 +235,7 @@ void service_destroy(struct master *m, struct service **s)
 
 void services_end(struct master *m)
 {
-	LIST_FOREACH_SAFE(node, &m->services)
-	{
+	LIST_FOREACH_SAFE(node, &m->services) {
 		struct service *s = CONTAINER_OF(node, struct service, link);
 
 		service_destroy(m, &s);
@@ -295,8 +274,7 @@ static enum result apply_one(struct master *m, const struct master_service *cf,
 	return rc;
 }
 
-/* retire - a service that is configured no more: no more clients; it goes when its processes have.
- */
+/* retire - a service that is configured no more: no more clients; it goes when its processes have. */
 static void retire(struct master *m, struct service *s)
 {
 	listeners_close(m, s);
@@ -311,16 +289,15 @@ enum result services_apply(struct master *m, struct config_problems *problems)
 	enum result rc = RES_OK;
 
 	LIST_FOREACH(node, &m->services)
-	CONTAINER_OF(node, struct service, link)->wanted = false;
+		CONTAINER_OF(node, struct service, link)->wanted = false;
 	for (size_t i = 0; i < m->conf->cf.count; i++)
 		if (apply_one(m, &m->conf->cf.services[i], problems) != RES_OK)
 			rc = RES_TEMP;
-	LIST_FOREACH_SAFE(node, &m->services)
-	{
+	LIST_FOREACH_SAFE(node, &m->services) {
 		struct service *s = CONTAINER_OF(node, struct service, link);
 
 		LIST_FOREACH(inner, &s->processes)
-		process_drain(CONTAINER_OF(inner, struct process, link));
+			process_drain(CONTAINER_OF(inner, struct process, link));
 		if (!s->wanted)
 			retire(m, s);
 		service_review(m, s);

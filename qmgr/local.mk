@@ -25,3 +25,8 @@ qmgr_qmgr_SOURCES = \
 	qmgr/report.c \
 	qmgr/settle.c
 qmgr_qmgr_LDADD = qmgr/libscheduler.a lib/libdaemon.a $(COMMAND_LIBS) $(SECCOMP_LIBS) -lm
+
+# What the system tests of qmgr put messages into the queue with.
+noinst_PROGRAMS += tests/system/queue_put
+tests_system_queue_put_SOURCES = tests/system/queue_put.c
+tests_system_queue_put_LDADD = $(COMMAND_LIBS)

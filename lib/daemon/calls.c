@@ -23,10 +23,9 @@ const char *__asan_default_options(void)
 #endif
 
 /*
- * A group list becomes two filters, of which the kernel takes the stricter answer: `outer` knows
- * whole calls and ends the process at any other; `inner` looks at arguments too and refuses with an
- * error. (In one filter a refusal without conditions would replace the conditions of what is
- * allowed.)
+ * A group list becomes two filters, of which the kernel takes the stricter answer: `outer` knows whole
+ * calls and ends the process at any other; `inner` looks at arguments too and refuses with an error.
+ * (In one filter a refusal without conditions would replace the conditions of what is allowed.)
  */
 struct call_filter {
 	scmp_filter_ctx outer; /* NULL: none */
@@ -34,11 +33,9 @@ struct call_filter {
 	bool failed;
 };
 
-/* base - memory, time, threads, signals to oneself, readiness, open descriptors, accepted sockets.
- */
+/* base - memory, time, threads, signals to oneself, readiness, open descriptors, accepted sockets. */
 static const char base_calls[] =
-    "read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 close lseek fstat "
-    "stat "
+    "read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 close lseek fstat stat "
     "lstat newfstatat statx mmap munmap mprotect mremap madvise brk futex futex_waitv "
     "set_robust_list get_robust_list set_tid_address rseq membarrier sched_yield sched_getaffinity "
     "sched_getparam sched_getscheduler clock_gettime clock_getres clock_nanosleep nanosleep "
@@ -51,15 +48,13 @@ static const char base_calls[] =
     "getsockname getpeername getsockopt setsockopt shutdown sendfile splice umask alarm setitimer";
 
 /* file-io - on files that are open already. */
-static const char file_io_calls[] =
-    "fsync fdatasync sync_file_range flock ftruncate fallocate "
-    "fadvise64 fstatfs statfs fchmod fchown copy_file_range readahead";
+static const char file_io_calls[] = "fsync fdatasync sync_file_range flock ftruncate fallocate "
+				    "fadvise64 fstatfs statfs fchmod fchown copy_file_range readahead";
 
 /* file-write - names of files; Landlock says which. */
 static const char file_write_calls[] =
     "open openat getdents64 rename renameat renameat2 link linkat unlink unlinkat mkdir mkdirat "
-    "rmdir utimensat fchmodat fchownat access faccessat faccessat2 readlink readlinkat chdir "
-    "fchdir "
+    "rmdir utimensat fchmodat fchownat access faccessat faccessat2 readlink readlinkat chdir fchdir "
     "getcwd";
 
 static const char file_read_calls[] =
@@ -77,8 +72,7 @@ static const char refused_calls[] =
 
 /* What `broad` takes away. */
 static const char dangerous_calls[] =
-    "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise mount umount "
-    "umount2 "
+    "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise mount umount umount2 "
     "pivot_root fsopen fsconfig fsmount fspick move_mount open_tree mount_setattr swapon swapoff "
     "reboot kexec_load kexec_file_load init_module finit_module delete_module bpf perf_event_open "
     "userfaultfd io_uring_setup io_uring_enter io_uring_register unshare setns settimeofday "
@@ -135,8 +129,7 @@ static void allow_base(struct call_filter *f)
 	static const unsigned long ioctls[] = {FIONREAD, FIONBIO};
 
 	rules(f, SCMP_ACT_ALLOW, base_calls);
-	/* threads, never processes; glibc falls back from clone3, whose flags a filter cannot see
-	 */
+	/* threads, never processes; glibc falls back from clone3, whose flags a filter cannot see */
 	allow_if(f, SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 	rule(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
 	/* abort(), pthread_kill() */
@@ -198,8 +191,7 @@ static void allow_group(struct call_filter *f, struct slice group)
 	}
 }
 
-/* refuse - names that the outer filter lets through to the inner one, which has no rule for them.
- */
+/* refuse - names that the outer filter lets through to the inner one, which has no rule for them. */
 static void refuse(struct call_filter *f, const char *names)
 {
 	struct slice rest = slice_str(names), word;

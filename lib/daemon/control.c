@@ -122,23 +122,22 @@ static bool list_fiber(const struct fiber_info *info, void *arg)
 {
 	struct buffer *out = arg;
 
-	return buffer_printf(
-	    out, "%s\t%s\t%s\t%s\t%lld\t%lld\n", info->name, *info->peer != '\0' ? info->peer : "-",
-	    *info->state != '\0' ? info->state : "-", info->why,
-	    (long long)seconds_since(info->since), (long long)seconds_since(info->born));
+	return buffer_printf(out, "%s\t%s\t%s\t%s\t%lld\t%lld\n", info->name,
+			     *info->peer != '\0' ? info->peer : "-",
+			     *info->state != '\0' ? info->state : "-", info->why,
+			     (long long)seconds_since(info->since),
+			     (long long)seconds_since(info->born));
 }
 
-/* listing - a head line, then what: name, peer, state, waits for, seconds so far, age in seconds.
- */
+/* listing - a head line, then what: name, peer, state, waits for, seconds so far, age in seconds. */
 static void listing(struct daemon_run *run, struct buffer *out)
 {
 	const struct daemon_context *c = run->context;
 
-	buffer_printf(
-	    out, "# %s service=%.*s slot=%u pid=%d sessions=%zu accepted=%llu%s log_dropped=%llu\n",
-	    run->daemon->name, SL_ARG(c->service), c->slot, (int)os_pid(), run->session_count,
-	    (unsigned long long)run->serial, run->draining ? " draining" : "",
-	    (unsigned long long)log_dropped());
+	buffer_printf(out, "# %s service=%.*s slot=%u pid=%d sessions=%zu accepted=%llu%s log_dropped=%llu\n",
+		      run->daemon->name, SL_ARG(c->service), c->slot, (int)os_pid(),
+		      run->session_count, (unsigned long long)run->serial,
+		      run->draining ? " draining" : "", (unsigned long long)log_dropped());
 	buffer_append_str(out, "# fiber\tpeer\tstate\twaits for\tsince\tage\n");
 	fiber_foreach(list_fiber, out);
 	if (run->daemon->status != NULL)

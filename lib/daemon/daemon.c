@@ -15,8 +15,8 @@
 #include <time.h>
 
 #define FILES_WANTED 65536u
-#define FILES_SPARE 128u     /* for all but sessions */
-#define FILES_PER_SESSION 3u /* the client, and those whom the session speaks to */
+#define FILES_SPARE 128u      /* for all but sessions */
+#define FILES_PER_SESSION 3u  /* the client, and those whom the session speaks to */
 
 /* ---- before the sandbox */
 
@@ -84,8 +84,7 @@ static bool started_by_master(void)
 	return os_fstat(CONTROL_FD, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-/* enter_sandbox - looks at accounts and paths, lets the daemon open what it needs, then locks in.
- */
+/* enter_sandbox - looks at accounts and paths, lets the daemon open what it needs, then locks in. */
 static bool enter_sandbox(struct daemon_run *run, bool chroot)
 {
 	struct daemon_context *c = run->context;
@@ -100,8 +99,7 @@ static bool enter_sandbox(struct daemon_run *run, bool chroot)
 	}
 	c->owner_uid = accounts.owner_uid;
 	c->owner_gid = accounts.owner_gid;
-	c->queue_fd =
-	    os_openat(AT_FDCWD, c->settings->queue_directory.p, O_RDONLY | O_DIRECTORY, 0);
+	c->queue_fd = os_openat(AT_FDCWD, c->settings->queue_directory.p, O_RDONLY | O_DIRECTORY, 0);
 	if (c->queue_fd < 0 || os_chdir(c->settings->queue_directory.p) < 0) {
 		log_fatal_text("%s: %s", c->settings->queue_directory.p, strerror(errno));
 		return false;
@@ -222,8 +220,9 @@ int daemon_main(int argc, char **argv, const struct daemon *daemon)
 	struct daemon_context context = {.arena = arena_create()};
 	struct daemon_run run = {.daemon = daemon, .context = &context};
 	struct daemon_arguments arguments;
-	struct fibers_options options = {
-	    .stack_size = daemon->stack, .workers = daemon->workers, .slow_slice = slow_slice};
+	struct fibers_options options = {.stack_size = daemon->stack,
+					 .workers = daemon->workers,
+					 .slow_slice = slow_slice};
 
 	context.run = &run;
 	list_init(&run.sessions);

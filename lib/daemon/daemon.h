@@ -7,9 +7,9 @@
  *		return daemon_main(argc, argv, &smtpd_daemon);
  *	}
  *
- * In this order: arguments, settings with -o overrides, log, limits; hook `open` with root's
- *rights; then for good: working directory (and root, where master.cf says so) = $queue_directory,
- *the user, capabilities, Landlock and system calls of the row in schema/privileges; then the fiber
+ * In this order: arguments, settings with -o overrides, log, limits; hook `open` with root's rights;
+ * then for good: working directory (and root, where master.cf says so) = $queue_directory, the
+ * user, capabilities, Landlock and system calls of the row in schema/privileges; then the fiber
  * scheduler, hook `start`, and from there on sessions. Master's side of it is in ARCHITECTURE.md.
  */
 #ifndef DAEMON_DAEMON_H
@@ -28,13 +28,13 @@
  */
 struct daemon_context {
 	const struct settings *settings;
-	struct slice service;	 /* master.cf's first column: "smtp", "relay", "127.0.0.1:2525" */
-	enum service_type type;	 /* its second */
-	const char *config_dir;	 /* not reachable after `open`: read what you need of it there */
+	struct slice service;	/* master.cf's first column: "smtp", "relay", "127.0.0.1:2525" */
+	enum service_type type; /* its second */
+	const char *config_dir; /* not reachable after `open`: read what you need of it there */
 	const char *const *args; /* master.cf's arguments that are neither -o nor -v nor -D */
 	size_t arg_count;
-	unsigned slot;	/* which of the service's processes this is, from 0 */
-	unsigned slots; /* how many the service may have at once; 1 but for `processes core` */
+	unsigned slot;	      /* which of the service's processes this is, from 0 */
+	unsigned slots;	      /* how many the service may have at once; 1 but for `processes core` */
 	size_t session_limit; /* of this process */
 	int listener_count;
 	bool chroot;
@@ -50,8 +50,8 @@ struct daemon_context {
 struct daemon_session {
 	int fd; /* non-blocking; the session's to close (stream_init takes it over) */
 	struct os_addr peer;
-	int listener;	 /* index of the listening socket, from 0 */
-	int64_t since;	 /* monotonic */
+	int listener;	/* index of the listening socket, from 0 */
+	int64_t since;	/* monotonic */
 	uint64_t serial; /* counts this process's sessions, from 1 */
 
 	/* lib/daemon's own */
@@ -80,16 +80,16 @@ struct daemon {
 	/* exit when no session has been open for $max_idle; never for what keeps state (qmgr). */
 	bool exit_when_idle;
 	/*
-	 * datagrams - for services of type unix-dgram, in place of `session`: a fiber for the
-	 * socket; return when daemon_draining() or when the fiber is cancelled.
+	 * datagrams - for services of type unix-dgram, in place of `session`: a fiber for the socket;
+	 * return when daemon_draining() or when the fiber is cancelled.
 	 */
 	void (*datagrams)(struct daemon_context *context, int fd);
 	/* wakeup - master.cf's wake-up timer struck; in a fiber of its own, never two at once. */
 	void (*wakeup)(struct daemon_context *context);
 	/*
 	 * drain - no further connection will be accepted; in a fiber. End what goes on without a
-	 * session (qmgr: start no more deliveries, wait for those under way), then return. The
-	 * process exits when this has returned and the last session has ended.
+	 * session (qmgr: start no more deliveries, wait for those under way), then return. The process
+	 * exits when this has returned and the last session has ended.
 	 */
 	void (*drain)(struct daemon_context *context);
 	/* status - lines of the daemon's own for the status socket, behind the sessions' lines. */
@@ -114,9 +114,9 @@ void daemon_session_note(struct daemon_session *session, struct slice note);
 
 /*
  * daemon_session_idle - true: the session is between two requests and may be ended (its fiber
- * cancelled) when the process drains; false: it works. For IPC servers whose clients keep
- * connections: who calls over a kept connection that ends before the first byte of an answer calls
- * once more over a new one. Begins as false.
+ * cancelled) when the process drains; false: it works. For IPC servers whose clients keep connections:
+ * who calls over a kept connection that ends before the first byte of an answer calls once more over
+ * a new one. Begins as false.
  */
 void daemon_session_idle(struct daemon_session *session, bool idle);
 
@@ -124,8 +124,8 @@ void daemon_session_idle(struct daemon_session *session, bool idle);
 void daemon_stop(struct daemon_context *context);
 
 /*
- * daemon_watch_tables - in `start`: seal the set (table_set_seal), and drain, so that a successor
- * opens them anew, once one of its tables has changed; looked at every five seconds.
+ * daemon_watch_tables - in `start`: seal the set (table_set_seal), and drain, so that a successor opens
+ * them anew, once one of its tables has changed; looked at every five seconds.
  */
 struct table_set;
 void daemon_watch_tables(struct daemon_context *context, struct table_set *set);
@@ -134,10 +134,10 @@ void daemon_watch_tables(struct daemon_context *context, struct table_set *set);
 size_t daemon_session_count(const struct daemon_context *context);
 
 /*
- * What a delivery runs as, in a child that fork()ed from a daemon whose row says `user root`
- * (local, virtual, pipe): for good that user, its groups, no capabilities, and the rights of the
- * row PROGRAM-file (no network, no execve) or PROGRAM-command (execve, then whatever the command
- * does). -1 and errno: the child must _exit; it must not go on.
+ * What a delivery runs as, in a child that fork()ed from a daemon whose row says `user root` (local,
+ * virtual, pipe): for good that user, its groups, no capabilities, and the rights of the row
+ * PROGRAM-file (no network, no execve) or PROGRAM-command (execve, then whatever the command does).
+ * -1 and errno: the child must _exit; it must not go on.
  */
 enum daemon_delivery { DELIVERY_FILE, DELIVERY_COMMAND };
 int daemon_become(const char *user, uid_t uid, gid_t gid, enum daemon_delivery delivery);

@@ -18,14 +18,14 @@ struct folder {
 };
 
 /*
- * private/ is open to the group of $mail_owner, which the processes under accounts of their own
- * have; public/ and the sticky, unreadable maildrop/ to $setgid_group.
+ * private/ is open to the group of $mail_owner, which the processes under accounts of their own have;
+ * public/ and the sticky, unreadable maildrop/ to $setgid_group.
  */
 static const struct folder folders[] = {
-    {".", 0755, BY_ROOT, OF_ROOT},	    {"pid", 0755, BY_ROOT, OF_ROOT},
-    {"private", 0750, BY_OWNER, OF_OWNER},  {"public", 02710, BY_OWNER, OF_DROP},
-    {"status", 0700, BY_OWNER, OF_OWNER},   {"maildrop", 01730, BY_OWNER, OF_DROP},
-    {"journal", 0700, BY_OWNER, OF_OWNER},  {"large", 0700, BY_OWNER, OF_OWNER},
+    {".", 0755, BY_ROOT, OF_ROOT},	 {"pid", 0755, BY_ROOT, OF_ROOT},
+    {"private", 0750, BY_OWNER, OF_OWNER}, {"public", 02710, BY_OWNER, OF_DROP},
+    {"status", 0700, BY_OWNER, OF_OWNER},  {"maildrop", 01730, BY_OWNER, OF_DROP},
+    {"journal", 0700, BY_OWNER, OF_OWNER}, {"large", 0700, BY_OWNER, OF_OWNER},
     {"deferred", 0700, BY_OWNER, OF_OWNER}, {"hold", 0700, BY_OWNER, OF_OWNER},
     {"corrupt", 0700, BY_OWNER, OF_OWNER},
 };

@@ -10,9 +10,9 @@
 typedef void layout_report(void *arg, struct slice text);
 
 /*
- * layout_check - compare $queue_directory with what it should be, tell `report` (may be NULL) of
- * each difference, and count them. With `mend` (as root) what can be put right is, silently; what
- * remains is reported and counted.
+ * layout_check - compare $queue_directory with what it should be, tell `report` (may be NULL) of each
+ * difference, and count them. With `mend` (as root) what can be put right is, silently; what remains is
+ * reported and counted.
  */
 size_t layout_check(const struct settings *settings, const struct sandbox_accounts *accounts,
 		    bool mend, layout_report *report, void *arg);

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * privileges - what each process may do, as declared in schema/privileges/processes. Lists are
- * words separated by spaces; their meaning is said there.
+ * privileges - what each process may do, as declared in schema/privileges/processes. Lists are words
+ * separated by spaces; their meaning is said there.
  */
 #ifndef DAEMON_PRIVILEGES_H
 #define DAEMON_PRIVILEGES_H
 
 #include "base/slice.h"
 
-enum privilege_kind { KIND_MASTER, KIND_FIBERS, KIND_POOL, KIND_COMMAND, KIND_CHILD };
+enum privilege_kind {
+	KIND_MASTER,
+	KIND_FIBERS,
+	KIND_POOL,
+	KIND_COMMAND,
+	KIND_CHILD
+};
 
 enum privilege_user {
 	USER_SPOOL, /* $mail_owner */
@@ -20,7 +26,7 @@ enum privilege_user {
 struct privileges {
 	const char *name;
 	enum privilege_kind kind;
-	bool per_core;	/* as many processes as processors; else one (pool: as many as are busy) */
+	bool per_core; /* as many processes as processors; else one (pool: as many as are busy) */
 	bool exclusive; /* never two at once, not even while one drains */
 	enum privilege_user user;
 	const char *account; /* of USER_OWN: the suffix */
@@ -45,8 +51,7 @@ extern const size_t privilege_count;
  */
 const struct privileges *privileges_find(struct slice program);
 
-/* capability_mask - "setuid setgid" to a set of 1 << CAP_...; an unknown name is a broken
- * invariant. */
+/* capability_mask - "setuid setgid" to a set of 1 << CAP_...; an unknown name is a broken invariant. */
 uint64_t capability_mask(const char *names);
 
 #endif

@@ -81,7 +81,7 @@ enum result sandbox_accounts(const struct privileges *row, const struct settings
 /* ---- Landlock: files */
 
 #define READ_ACCESS (OS_LANDLOCK_READ_FILE | OS_LANDLOCK_READ_DIR)
-#define WRITE_ACCESS                                                                               \
+#define WRITE_ACCESS                                                                              \
 	(READ_ACCESS | OS_LANDLOCK_WRITE_FILE | OS_LANDLOCK_REMOVE_FILE | OS_LANDLOCK_REMOVE_DIR | \
 	 OS_LANDLOCK_MAKE_DIR | OS_LANDLOCK_MAKE_REG | OS_LANDLOCK_REFER | OS_LANDLOCK_TRUNCATE)
 
@@ -135,8 +135,7 @@ static uint16_t port_at(struct slice s)
 
 	while (digits < s.n && ascii_isdigit(s.p[digits]))
 		digits++;
-	if (digits < s.n &&
-	    (ascii_isalnum(s.p[digits]) || s.p[digits] == '.' || s.p[digits] == ':'))
+	if (digits < s.n && (ascii_isalnum(s.p[digits]) || s.p[digits] == '.' || s.p[digits] == ':'))
 		return 0;
 	if (!slice_u64(slice_sub(s, 0, digits), &port) || port >= EVERY_PORT)
 		return 0;
@@ -344,8 +343,8 @@ enum result sandbox_enter(struct sandbox *s, const char **what)
 		return RES_PERM;
 	os_set_dumpable(dumpable);
 	/*
-	 * A filter needs no_new_privs or CAP_SYS_ADMIN: the latter goes only after it; the list
-	 * `broad` lets capset through, and the others belong to rows without capabilities.
+	 * A filter needs no_new_privs or CAP_SYS_ADMIN: the latter goes only after it; the list `broad`
+	 * lets capset through, and the others belong to rows without capabilities.
 	 */
 	*what = "capabilities";
 	if (s->row->no_new_privs && !s->unprivileged_start &&

@@ -16,13 +16,13 @@ struct sandbox_accounts {
 	gid_t drop_gid; /* $setgid_group */
 	uid_t uid;	/* what the row's process becomes */
 	gid_t gid;
-	bool fell_back;	   /* the row's own account is missing: $mail_owner stands in */
+	bool fell_back; /* the row's own account is missing: $mail_owner stands in */
 	char own_name[64]; /* the missing account's name, when fell_back */
 };
 
 /*
- * sandbox_accounts - look them up. RES_PERM and *missing (a user's or group's name) when
- * $mail_owner or $setgid_group does not exist.
+ * sandbox_accounts - look them up. RES_PERM and *missing (a user's or group's name) when $mail_owner or
+ * $setgid_group does not exist.
  */
 enum result sandbox_accounts(const struct privileges *row, const struct settings *settings,
 			     struct sandbox_accounts *out, struct slice *missing);
@@ -33,14 +33,14 @@ struct sandbox {
 	const char *queue_directory;
 	bool chroot;
 	bool unprivileged_start; /* not started by root: no users, no chroot, no capabilities */
-	int landlock_abi; /* 0: the kernel has none; files are then guarded by their modes only */
+	int landlock_abi;	 /* 0: the kernel has none; files are then guarded by their modes only */
 	int ruleset;
 	struct call_filter *calls; /* NULL: could not be made */
 };
 
 /*
- * sandbox_prepare - `chroot` is what master.cf asks for; it is followed if the row permits it.
- * *what is set to a constant text on failure.
+ * sandbox_prepare - `chroot` is what master.cf asks for; it is followed if the row permits it. *what is
+ * set to a constant text on failure.
  */
 enum result sandbox_prepare(const struct privileges *row, const struct settings *settings,
 			    const struct sandbox_accounts *accounts, bool chroot,

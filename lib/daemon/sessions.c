@@ -161,8 +161,7 @@ void daemon_accept_all(struct daemon_run *run)
 
 void daemon_sessions_cancel(struct daemon_run *run, bool only_idle)
 {
-	LIST_FOREACH(node, &run->sessions)
-	{
+	LIST_FOREACH(node, &run->sessions) {
 		struct daemon_session *s = CONTAINER_OF(node, struct daemon_session, link);
 
 		if (!only_idle || s->idle)

@@ -29,8 +29,8 @@ void *fiber_context_sp(const struct fiber_context *c)
 #else
 
 /*
- * fiber_switch - save what a called function must preserve (System V psABI 3.2.1, AAPCS64 6.1) on
- * the running stack, store the stack pointer, take the other one and restore from there. The
+ * fiber_switch - save what a called function must preserve (System V psABI 3.2.1, AAPCS64 6.1) on the
+ * running stack, store the stack pointer, take the other one and restore from there. The
  * floating-point control words are left alone: nothing in the suite changes them.
  */
 void fiber_switch(void **save_sp, void *sp);
@@ -88,7 +88,7 @@ __asm__(".text\n"
 	"	ret\n"
 	"	.cfi_endproc\n"
 	".size fiber_switch,.-fiber_switch\n");
-#else		      /* __aarch64__ */
+#else /* __aarch64__ */
 #define ENTRY_WORD 11 /* x30 */
 #define FRAME_WORDS 20
 

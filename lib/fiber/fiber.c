@@ -12,8 +12,8 @@ uint64_t fiber_id(const struct fiber *f)
 struct fiber *fiber_find(uint64_t id)
 {
 	LIST_FOREACH(node, &scheduler_here()->all)
-	if (CONTAINER_OF(node, struct fiber, all)->id == id)
-		return CONTAINER_OF(node, struct fiber, all);
+		if (CONTAINER_OF(node, struct fiber, all)->id == id)
+			return CONTAINER_OF(node, struct fiber, all);
 	return NULL;
 }
 
@@ -60,8 +60,7 @@ void fiber_set_state(const char *state)
 
 void fiber_foreach(bool (*fn)(const struct fiber_info *info, void *arg), void *arg)
 {
-	LIST_FOREACH(node, &scheduler_here()->all)
-	{
+	LIST_FOREACH(node, &scheduler_here()->all) {
 		const struct fiber *f = CONTAINER_OF(node, struct fiber, all);
 		struct fiber_info info = {.id = f->id,
 					  .name = f->name,

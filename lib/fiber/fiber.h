@@ -35,8 +35,8 @@ struct fibers_options {
 };
 
 /*
- * fibers_run - run fn(arg) as the first fiber ("main"); returns when it has ended and, after it,
- * all other fibers, which are cancelled then. options may be NULL. -1 and errno when the poller or
+ * fibers_run - run fn(arg) as the first fiber ("main"); returns when it has ended and, after it, all
+ * other fibers, which are cancelled then. options may be NULL. -1 and errno when the poller or
  * the first stack cannot be had.
  */
 int fibers_run(const struct fibers_options *options, void (*fn)(void *arg), void *arg);
@@ -44,7 +44,7 @@ int fibers_run(const struct fibers_options *options, void (*fn)(void *arg), void
 void fibers_stop(void);
 
 struct fibers_stats {
-	size_t alive;	      /* fibers that have not ended */
+	size_t alive;         /* fibers that have not ended */
 	size_t stacks_pooled; /* mapped and waiting for a fiber */
 	uint64_t spawned;
 	uint64_t slices;
@@ -85,8 +85,7 @@ void fiber_yield(void);
 /* fiber_sleep - until the deadline: 0 then, -1 ECANCELED before. */
 int fiber_sleep(int64_t deadline, const char *why);
 
-/* What listings show besides `why`. The peer's text is copied (63 bytes), the state must be
- * constant. */
+/* What listings show besides `why`. The peer's text is copied (63 bytes), the state must be constant. */
 void fiber_set_peer(struct slice peer);
 void fiber_set_state(const char *state);
 
@@ -96,7 +95,7 @@ struct fiber_info {
 	const char *peer;  /* "" when never set */
 	const char *state; /* "" when never set */
 	const char *why;   /* what it waits for; "running", "ready" */
-	int64_t since;	   /* monotonic: when that wait began */
+	int64_t since;     /* monotonic: when that wait began */
 	int64_t born;
 	bool cancelled;
 };
@@ -110,8 +109,8 @@ size_t fiber_stack_used(const struct fiber *f);
 /* ---- descriptors */
 
 /*
- * A descriptor that fibers wait on, registered once with the poller, at its first wait; readiness
- * is kept here, so that a read or write that would not block costs no more than itself. At most one
+ * A descriptor that fibers wait on, registered once with the poller, at its first wait; readiness is kept
+ * here, so that a read or write that would not block costs no more than itself. At most one
  * fiber waits for reading and one for writing. Initialise, and close before the memory goes.
  */
 struct fiber_fd {
@@ -119,8 +118,7 @@ struct fiber_fd {
 	uint32_t ready; /* OS_READABLE, OS_WRITABLE: not known to block */
 	bool registered;
 	bool listener;
-	bool stream; /* a short read or write means that the next would block: set by
-			lib/fiber/stream */
+	bool stream; /* a short read or write means that the next would block: set by lib/fiber/stream */
 	bool hangup; /* the poller told of the end: it will not again */
 	struct fiber *reader;
 	struct fiber *writer;
@@ -135,8 +133,8 @@ void fiber_fd_close(struct fiber_fd *f);
 /* fiber_fd_release - as close, but the descriptor stays open and is returned. */
 int fiber_fd_release(struct fiber_fd *f);
 /*
- * fiber_wait_fd - until one of `events` (OS_READABLE or OS_WRITABLE or both) is ready. The
- * readiness stays until fiber_fd_blocked says that a call has met EAGAIN. (With a library that
+ * fiber_wait_fd - until one of `events` (OS_READABLE or OS_WRITABLE or both) is ready. The readiness
+ * stays until fiber_fd_blocked says that a call has met EAGAIN. (With a library that
  * reads by itself: fiber_fd_blocked first, then let it read to the end, then wait.)
  */
 int fiber_wait_fd(struct fiber_fd *f, uint32_t events, int64_t deadline, const char *why);
@@ -144,27 +142,24 @@ void fiber_fd_blocked(struct fiber_fd *f, uint32_t events);
 
 /*
  * System calls of lib/os that wait instead of EAGAIN: same results, and -1 ETIMEDOUT, ECANCELED.
- * They count against the fiber's budget, so that a busy peer cannot keep the others waiting. Each
- * also checks for cancellation and, when it has to wait, for the deadline.
+ * They count against the fiber's budget, so that a busy peer cannot keep the others waiting. Each also
+ * checks for cancellation and, when it has to wait, for the deadline.
  */
 ssize_t fiber_recv(struct fiber_fd *f, void *buf, size_t n, int64_t deadline, const char *why);
 /* fiber_send, fiber_sendv - some bytes; see fiber_send_full for all of them. */
-ssize_t fiber_send(struct fiber_fd *f, const void *buf, size_t n, int64_t deadline,
-		   const char *why);
+ssize_t fiber_send(struct fiber_fd *f, const void *buf, size_t n, int64_t deadline, const char *why);
 ssize_t fiber_sendv(struct fiber_fd *f, const struct iovec *iov, int count, int64_t deadline,
 		    const char *why);
-/* fiber_send_full - 0 when all went out. iov is changed. `pass` (or -1) goes with the first byte.
- */
+/* fiber_send_full - 0 when all went out. iov is changed. `pass` (or -1) goes with the first byte. */
 int fiber_send_full(struct fiber_fd *f, struct iovec *iov, int count, int pass, int64_t deadline,
 		    const char *why);
 /*
- * fiber_try_recv, fiber_try_send - without any wait: -1 EAGAIN, at no cost when that is known
- * already. For libraries that do their own waiting above: then fiber_wait_fd.
+ * fiber_try_recv, fiber_try_send - without any wait: -1 EAGAIN, at no cost when that is known already.
+ * For libraries that do their own waiting above: then fiber_wait_fd.
  */
 ssize_t fiber_try_recv(struct fiber_fd *f, void *buf, size_t n);
 ssize_t fiber_try_send(struct fiber_fd *f, const void *buf, size_t n);
-/* fiber_spend - one call done; yields when the slice's budget is used up. For calls not made by the
- * above. */
+/* fiber_spend - one call done; yields when the slice's budget is used up. For calls not made by the above. */
 void fiber_spend(void);
 ssize_t fiber_recv_fd(struct fiber_fd *f, void *buf, size_t n, int *got, int64_t deadline,
 		      const char *why);

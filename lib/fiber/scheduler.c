@@ -201,7 +201,7 @@ static void cancel_all(struct scheduler *s)
 {
 	s->draining = true;
 	LIST_FOREACH(node, &s->all)
-	fiber_cancel(CONTAINER_OF(node, struct fiber, all));
+		fiber_cancel(CONTAINER_OF(node, struct fiber, all));
 }
 
 static void bury(struct scheduler *s, struct fiber *f)

@@ -4,8 +4,8 @@
  *
  * A fiber is READY (in the run queue), RUNNING, WAITING (perhaps in a timer heap and in one list of
  * waiters), or ENDED. fiber_park makes the running one WAITING; fiber_wake makes a waiting one
- * READY with a result, once: whoever comes second finds it READY and does nothing. So a waker may
- * hand something over (a mutex, a unit of a semaphore) exactly when fiber_wake returns true.
+ * READY with a result, once: whoever comes second finds it READY and does nothing. So a waker may hand
+ * something over (a mutex, a unit of a semaphore) exactly when fiber_wake returns true.
  */
 #ifndef FIBER_SCHEDULER_H
 #define FIBER_SCHEDULER_H
@@ -15,7 +15,12 @@
 #include "fiber/fiber.h"
 #include "os/worker.h"
 
-enum fiber_phase { FIBER_READY, FIBER_RUNNING, FIBER_WAITING, FIBER_ENDED };
+enum fiber_phase {
+	FIBER_READY,
+	FIBER_RUNNING,
+	FIBER_WAITING,
+	FIBER_ENDED
+};
 
 /* Lies at the top of its own stack, so that an idle session touches no page more. */
 struct fiber {
@@ -39,7 +44,7 @@ struct fiber {
 	unsigned valgrind_stack;
 	enum fiber_phase phase;
 	int wake_error; /* what the wait that just ended returns: 0 or an errno value */
-	int budget;	/* calls left in this slice */
+	int budget;     /* calls left in this slice */
 	bool cancelled;
 	bool joinable;
 	bool deaf; /* this wait does not hear fiber_cancel */
@@ -57,7 +62,7 @@ struct scheduler {
 	struct fiber_context context; /* of the loop itself */
 	struct list all;
 	struct list ready;
-	struct list parked;  /* longest waiting first */
+	struct list parked; /* longest waiting first */
 	struct list zombies; /* ended, to be joined */
 	size_t ready_count;
 	struct heap timers;
@@ -96,8 +101,7 @@ void fiber_dispatch(struct scheduler *s, const struct os_event *event);
 void offload_finish(struct scheduler *s);
 void offload_end(struct scheduler *s);
 
-/* stack_take, stack_give - a fiber's memory, from the pool or mapped; stack_drop_pool - unmap them.
- */
+/* stack_take, stack_give - a fiber's memory, from the pool or mapped; stack_drop_pool - unmap them. */
 struct fiber *stack_take(struct scheduler *s);
 void stack_give(struct scheduler *s, struct fiber *f);
 void stack_drop_pool(struct scheduler *s);

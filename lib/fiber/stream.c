@@ -48,8 +48,9 @@ char *stream_alloc(size_t n)
 
 void stream_init(struct stream *s, int fd)
 {
-	*s = (struct stream){
-	    .chunk = STREAM_CHUNK_MIN, .why_read = "read from peer", .why_write = "write to peer"};
+	*s = (struct stream){.chunk = STREAM_CHUNK_MIN,
+			     .why_read = "read from peer",
+			     .why_write = "write to peer"};
 	fiber_fd_init(&s->fd, fd);
 	s->fd.stream = true;
 }
@@ -94,7 +95,8 @@ enum stream_status stream_close(struct stream *s, int64_t deadline)
 	if (deadline > 0)
 		status = stream_flush(s, deadline);
 	if (s->transport != NULL)
-		s->transport->close(s->transport_state, &s->fd, status == STREAM_OK ? deadline : 0);
+		s->transport->close(s->transport_state, &s->fd,
+				    status == STREAM_OK ? deadline : 0);
 	s->transport = NULL;
 	s->transport_state = NULL;
 	fiber_fd_close(&s->fd);

@@ -115,8 +115,8 @@ static enum stream_status copy_file(struct stream *s, int file, off_t offset, si
 	enum stream_status status = STREAM_OK;
 
 	while (n > 0 && status == STREAM_OK) {
-		ssize_t got =
-		    os_pread_full(file, chunk, n < STREAM_OUT_SIZE ? n : STREAM_OUT_SIZE, offset);
+		ssize_t got = os_pread_full(file, chunk, n < STREAM_OUT_SIZE ? n : STREAM_OUT_SIZE,
+					    offset);
 
 		if (got <= 0) {
 			errno = got < 0 ? errno : EIO;

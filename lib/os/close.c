@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * close - on its own, because descriptors of all kinds come here: a simulated part that has some
- * replaces it, and hands on those it does not know.
+ * close - on its own, because descriptors of all kinds come here: a simulated part that has some replaces
+ * it, and hands on those it does not know.
  */
 #include "os/file.h"
 

@@ -15,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RETRY(result, call)        \
-	do                         \
-		(result) = (call); \
+#define RETRY(result, call)                                \
+	do                                                 \
+		(result) = (call);                         \
 	while ((result) < 0 && errno == EINTR)
 
 pid_t os_fork(void)
@@ -366,8 +366,8 @@ int os_landlock_allow(int ruleset, const char *path, uint64_t access)
 		return -1;
 	/* rights that only a directory can have are refused for a file */
 	if (fstat(rule.parent, &st) == 0 && !S_ISDIR(st.st_mode))
-		rule.access &= OS_LANDLOCK_EXECUTE | OS_LANDLOCK_WRITE_FILE |
-			       OS_LANDLOCK_READ_FILE | OS_LANDLOCK_TRUNCATE | OS_LANDLOCK_IOCTL_DEV;
+		rule.access &= OS_LANDLOCK_EXECUTE | OS_LANDLOCK_WRITE_FILE | OS_LANDLOCK_READ_FILE |
+			       OS_LANDLOCK_TRUNCATE | OS_LANDLOCK_IOCTL_DEV;
 	rc = (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_PATH, &rule, 0);
 	saved = errno;
 	close(rule.parent);

@@ -97,10 +97,10 @@ int os_set_dumpable(bool dumpable);
 #define OS_LANDLOCK_REMOVE_FILE (1u << 5)
 #define OS_LANDLOCK_MAKE_DIR (1u << 7)
 #define OS_LANDLOCK_MAKE_REG (1u << 8)
-#define OS_LANDLOCK_REFER (1u << 13)	 /* ABI 2: rename and link across directories */
-#define OS_LANDLOCK_TRUNCATE (1u << 14)	 /* ABI 3 */
+#define OS_LANDLOCK_REFER (1u << 13)    /* ABI 2: rename and link across directories */
+#define OS_LANDLOCK_TRUNCATE (1u << 14) /* ABI 3 */
 #define OS_LANDLOCK_IOCTL_DEV (1u << 15) /* ABI 5 */
-#define OS_LANDLOCK_BIND_TCP (1u << 0)	 /* ABI 4 */
+#define OS_LANDLOCK_BIND_TCP (1u << 0)	/* ABI 4 */
 #define OS_LANDLOCK_CONNECT_TCP (1u << 1)
 #define OS_LANDLOCK_SCOPE_ABSTRACT (1u << 0) /* ABI 6 */
 #define OS_LANDLOCK_SCOPE_SIGNAL (1u << 1)
@@ -109,8 +109,7 @@ int os_set_dumpable(bool dumpable);
 int os_landlock_abi(void);
 /* os_landlock_create - a rule set that handles, hence denies, these accesses; its descriptor. */
 int os_landlock_create(uint64_t files, uint64_t net, uint64_t scopes);
-/* os_landlock_allow - what is beneath `path` (or the file itself); fails with ENOENT if not there.
- */
+/* os_landlock_allow - what is beneath `path` (or the file itself); fails with ENOENT if not there. */
 int os_landlock_allow(int ruleset, const char *path, uint64_t access);
 int os_landlock_allow_port(int ruleset, uint16_t port, uint64_t access);
 int os_landlock_restrict(int ruleset);

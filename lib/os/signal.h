@@ -8,8 +8,7 @@
 
 #include <signal.h>
 
-/* os_signal_open - block these in the calling thread; a descriptor that is readable when one pends.
- */
+/* os_signal_open - block these in the calling thread; a descriptor that is readable when one pends. */
 int os_signal_open(const sigset_t *set);
 /* os_signal_read - the number of a pending signal; -1 EAGAIN when there is none. */
 int os_signal_read(int fd);

@@ -36,8 +36,7 @@ static void tell_seed(void)
 
 	if (!sim_world.running)
 		return;
-	n = snprintf(text, sizeof(text),
-		     "simulated run with seed %llu failed; SIM_SEED=%llu repeats it\n",
+	n = snprintf(text, sizeof(text), "simulated run with seed %llu failed; SIM_SEED=%llu repeats it\n",
 		     (unsigned long long)sim_world.seed, (unsigned long long)sim_world.seed);
 	(void)!write(2, text, (size_t)n);
 	sim_world.running = false;

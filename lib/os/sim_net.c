@@ -14,9 +14,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum socket_kind { SIM_UNBOUND, SIM_LISTENER, SIM_STREAM, SIM_POLLER, SIM_COUNTER, SIM_SIGNALS };
+enum socket_kind {
+	SIM_UNBOUND,
+	SIM_LISTENER,
+	SIM_STREAM,
+	SIM_POLLER,
+	SIM_COUNTER,
+	SIM_SIGNALS
+};
 
-enum segment_kind { SEGMENT_DATA, SEGMENT_END, SEGMENT_RESET };
+enum segment_kind {
+	SEGMENT_DATA,
+	SEGMENT_END,
+	SEGMENT_RESET
+};
 
 struct segment {
 	struct list node;
@@ -83,8 +94,7 @@ static void *sim_alloc(size_t n)
 
 static struct sim_socket *find(int fd)
 {
-	LIST_FOREACH(node, &sim_world.sockets)
-	{
+	LIST_FOREACH(node, &sim_world.sockets) {
 		struct sim_socket *s = CONTAINER_OF(node, struct sim_socket, all);
 
 		if (s->fd == fd)
@@ -390,8 +400,7 @@ static bool same_addr(const struct os_addr *a, const struct os_addr *b)
 
 static struct sim_socket *find_listener(const struct os_addr *addr)
 {
-	LIST_FOREACH(node, &sim_world.sockets)
-	{
+	LIST_FOREACH(node, &sim_world.sockets) {
 		struct sim_socket *s = CONTAINER_OF(node, struct sim_socket, all);
 
 		if (s->kind == SIM_LISTENER && same_addr(&s->local, addr))
@@ -482,8 +491,8 @@ static void connected(void *arg)
 static bool is_hole(const struct os_addr *addr)
 {
 	LIST_FOREACH(node, &sim_world.holes)
-	if (same_addr(&CONTAINER_OF(node, struct hole, node)->addr, addr))
-		return true;
+		if (same_addr(&CONTAINER_OF(node, struct hole, node)->addr, addr))
+			return true;
 	return false;
 }
 
@@ -761,8 +770,7 @@ static ssize_t receive(struct sim_socket *s, char *buf, size_t n, bool peek, int
 {
 	size_t done = 0;
 
-	LIST_FOREACH_SAFE(node, &s->arrived)
-	{
+	LIST_FOREACH_SAFE(node, &s->arrived) {
 		struct segment *g = CONTAINER_OF(node, struct segment, node);
 		size_t part = g->len - g->at < n - done ? g->len - g->at : n - done;
 
@@ -952,8 +960,7 @@ int os_signal_read(int fd)
 
 void sim_raise(int signo)
 {
-	LIST_FOREACH(node, &sim_world.sockets)
-	{
+	LIST_FOREACH(node, &sim_world.sockets) {
 		struct sim_socket *s = CONTAINER_OF(node, struct sim_socket, all);
 
 		if (s->kind != SIM_SIGNALS || sigismember(&s->wanted, signo) != 1)

@@ -36,8 +36,7 @@ extern struct sim_world sim_world;
 /* sim_at - call fn(arg) when that time has come. A timer already set keeps the earlier time. */
 void sim_at(struct sim_timer *t, int64_t when, void (*fn)(void *arg), void *arg);
 void sim_cancel(struct sim_timer *t);
-/* sim_step - let the first thing happen that is due by `limit`; time moves there. False: none is.
- */
+/* sim_step - let the first thing happen that is due by `limit`; time moves there. False: none is. */
 bool sim_step(int64_t limit);
 /* sim_stuck - nothing will ever happen again: say so and abort. */
 _Noreturn void sim_stuck(void);

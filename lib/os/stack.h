@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * os/stack - memory for the stacks of fibers: reserved whole, backed by pages only where touched,
- * with an inaccessible page below, so that an overflow ends the process instead of spoiling a
- * neighbour. Not simulated.
+ * os/stack - memory for the stacks of fibers: reserved whole, backed by pages only where touched, with an
+ * inaccessible page below, so that an overflow ends the process instead of spoiling a neighbour.
+ * Not simulated.
  */
 #ifndef OS_STACK_H
 #define OS_STACK_H

@@ -17,8 +17,7 @@ struct os_job {
 	struct os_job *next;
 };
 
-/* os_workers_create - at most `max` threads, started when needed; os_wakeup_raise(wakeup) on
- * results. */
+/* os_workers_create - at most `max` threads, started when needed; os_wakeup_raise(wakeup) on results. */
 struct os_workers *os_workers_create(unsigned max, int wakeup);
 /* os_workers_destroy - waits for the threads; nothing may be under way. Sets *workers to NULL. */
 void os_workers_destroy(struct os_workers **workers);

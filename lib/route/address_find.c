@@ -13,7 +13,7 @@ struct search {
 	struct slice domain; /* lower case; absent: a bare name */
 	bool has_extension;
 	struct slice extension; /* delimiter included */
-	struct slice taken;	/* what the key that was found went without */
+	struct slice taken;     /* what the key that was found went without */
 };
 
 /* try_key - a key made of a local part, an optional domain, and what is between them. */
@@ -21,8 +21,8 @@ static enum table_result try_key(struct search *search, struct slice local, cons
 				 struct slice domain, bool partial)
 {
 	struct slice quoted = local.n == 0 ? local : address_quote_local(search->arena, local);
-	struct slice key =
-	    arena_printf(search->arena, "%.*s%s%.*s", SL_ARG(quoted), at, SL_ARG(domain));
+	struct slice key = arena_printf(search->arena, "%.*s%s%.*s", SL_ARG(quoted), at,
+					SL_ARG(domain));
 
 	return table_list_lookup(search->list, arena_lower(search->arena, key), partial,
 				 search->arena, search->value);
@@ -116,9 +116,10 @@ static void split(struct search *search, struct slice address)
 		search->domain = arena_lower(search->arena, parts.domain);
 	if (search->how->delimiters.n == 0)
 		return;
-	search->has_extension = address_split_extension(
-	    parts.local, search->how->delimiters, search->how->owner_request, search->how->keep,
-	    &search->user, &extension);
+	search->has_extension =
+	    address_split_extension(parts.local, search->how->delimiters,
+				    search->how->owner_request, search->how->keep, &search->user,
+				    &extension);
 	if (search->has_extension)
 		search->extension = slice_from(parts.local, search->user.n);
 	else

@@ -7,8 +7,8 @@ static enum table_result find(struct route *route, struct table_list *list,
 			      struct slice *reason)
 {
 	struct slice value;
-	enum table_result result =
-	    address_find(list, target->recipient, FIND_DEFAULT, &route->find, arena, &value, NULL);
+	enum table_result result = address_find(list, target->recipient, FIND_DEFAULT, &route->find,
+						arena, &value, NULL);
 
 	if (result == TABLE_TEMP)
 		*reason = value;

@@ -14,7 +14,7 @@ struct work {
 	struct slice sender;
 	struct route_target *target;
 	struct slice *reason;
-	struct slice own_domain;  /* the last domain of ours that was taken off */
+	struct slice own_domain; /* the last domain of ours that was taken off */
 	struct slice wire_domain; /* the recipient's domain as written */
 	bool local;
 };
@@ -89,13 +89,13 @@ static enum result find_recipient(struct work *work, struct slice address)
 		struct address_parts parts = address_split(address);
 		enum table_result local;
 
-		if (slice_is_null(parts.domain) ||
-		    (parts.domain.n == 0 && settings->resolve_null_domain)) {
+		if (slice_is_null(parts.domain) || (parts.domain.n == 0 &&
+						    settings->resolve_null_domain)) {
 			work->local = true;
-			work->wire_domain =
-			    work->own_domain.n > 0 ? work->own_domain : settings->myhostname;
-			target->recipient =
-			    address_join(work->arena, parts.local, work->wire_domain);
+			work->wire_domain = work->own_domain.n > 0 ? work->own_domain
+								   : settings->myhostname;
+			target->recipient = address_join(work->arena, parts.local,
+							 work->wire_domain);
 			return RES_OK;
 		}
 		parts.domain = clean_domain(work, parts.domain);
@@ -227,8 +227,7 @@ static enum result override_transport(struct work *work)
 			     FIND_FULL | FIND_NO_EXTENSION | FIND_DOMAIN | route->transport_parents,
 			     &route->find, work->arena, &value, NULL);
 	if (found == TABLE_MISSING)
-		found =
-		    table_list_lookup(route->transport_maps, SL("*"), true, work->arena, &value);
+		found = table_list_lookup(route->transport_maps, SL("*"), true, work->arena, &value);
 	if (found == TABLE_TEMP)
 		*work->reason = value;
 	if (found != TABLE_FOUND)
@@ -286,8 +285,11 @@ static enum result choose(struct work *work)
 enum result route_resolve(struct route *route, struct slice sender, struct slice recipient,
 			  struct arena *arena, struct route_target *target, struct slice *reason)
 {
-	struct work work = {
-	    .route = route, .arena = arena, .sender = sender, .target = target, .reason = reason};
+	struct work work = {.route = route,
+			    .arena = arena,
+			    .sender = sender,
+			    .target = target,
+			    .reason = reason};
 
 	*target = (struct route_target){.flags = 0};
 	*reason = SL_NULL;

@@ -45,9 +45,10 @@ static void open_domains(struct route *route, struct table_set *set)
 	route->mydestination = match_list_create(set, s->mydestination, 0);
 	route->virtual_alias_domains = match_list_create(set, s->virtual_alias_domains, 0);
 	route->virtual_mailbox_domains = match_list_create(set, s->virtual_mailbox_domains, 0);
-	route->relay_domains = match_list_create(
-	    set, s->relay_domains,
-	    match_list_parent_flag(s->parent_domain_matches_subdomains, SL("relay_domains")));
+	route->relay_domains =
+	    match_list_create(set, s->relay_domains,
+			      match_list_parent_flag(s->parent_domain_matches_subdomains,
+						     SL("relay_domains")));
 }
 
 static void open_tables(struct route *route, struct table_set *set)
@@ -56,10 +57,10 @@ static void open_tables(struct route *route, struct table_set *set)
 
 	route->transport_maps =
 	    table_list_create(set, s->transport_maps, TABLE_FOLD | TABLE_NO_SUBST);
-	route->transport_parents =
-	    match_list_parent_flag(s->parent_domain_matches_subdomains, SL("transport_maps"))
-		? FIND_PARENTS
-		: FIND_DOT_PARENTS;
+	route->transport_parents = match_list_parent_flag(s->parent_domain_matches_subdomains,
+							  SL("transport_maps"))
+				       ? FIND_PARENTS
+				       : FIND_DOT_PARENTS;
 	route->relocated_maps = table_list_create(set, s->relocated_maps, TABLE_FOLD);
 	route->sender_relayhost =
 	    table_list_create(set, s->sender_dependent_relayhost_maps, TABLE_FOLD);

@@ -15,7 +15,7 @@ struct own_addresses {
 struct route {
 	struct arena *arena;
 	const struct settings *settings;
-	struct address_find find;	 /* is_local: myorigin too */
+	struct address_find find;        /* is_local: myorigin too */
 	struct address_find find_nobody; /* no domain is local */
 	struct own_addresses own;
 
@@ -39,9 +39,8 @@ struct route {
 };
 
 /*
- * own_addresses_load - inet_interfaces ("all", "loopback-only", names, addresses) and
- * proxy_interfaces. Names are asked of the C library, which may take its time: only when a process
- * starts.
+ * own_addresses_load - inet_interfaces ("all", "loopback-only", names, addresses) and proxy_interfaces.
+ * Names are asked of the C library, which may take its time: only when a process starts.
  */
 void own_addresses_load(const struct settings *settings, struct arena *arena,
 			struct own_addresses *own);

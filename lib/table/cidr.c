@@ -40,8 +40,10 @@ static enum pattern_outcome cidr_match(struct table_content *content, void *matc
 	return ip_net_contains(net, ip) ? PATTERN_YES : PATTERN_NO;
 }
 
-static const struct pattern_type cidr_pattern = {
-    .compile = cidr_compile, .match = cidr_match, .begin = cidr_begin, .needs_result = true};
+static const struct pattern_type cidr_pattern = {.compile = cidr_compile,
+						 .match = cidr_match,
+						 .begin = cidr_begin,
+						 .needs_result = true};
 
 static void cidr_load(struct table_content *content)
 {

@@ -53,9 +53,9 @@ static enum table_result union_lookup(struct table_content *content, struct slic
 		case TABLE_MISSING:
 			break;
 		case TABLE_FOUND:
-			all = slice_is_null(all)
-				  ? one
-				  : arena_printf(arena, "%.*s,%.*s", SL_ARG(all), SL_ARG(one));
+			all = slice_is_null(all) ? one
+						 : arena_printf(arena, "%.*s,%.*s", SL_ARG(all),
+								SL_ARG(one));
 			break;
 		}
 	}

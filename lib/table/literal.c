@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* literal - tables with literal keys that are held in memory: texthash, inline; and static, fail.
- */
+/* literal - tables with literal keys that are held in memory: texthash, inline; and static, fail. */
 #include "base/map.h"
 #include "table/source.h"
 #include "table/table_type.h"
@@ -129,12 +128,11 @@ static void texthash_line(struct table_content *content, const struct source *so
 					   source_name(content), source->first, SL_ARG(key));
 			return;
 		}
-		table_set_warn(content->set, "%s, line %u: duplicate entry: \"%.*s\"",
-			       source_name(content), source->first, SL_ARG(key));
+		table_set_warn(content->set, "%s, line %u: duplicate entry: \"%.*s\"", source_name(content),
+			       source->first, SL_ARG(key));
 		return;
 	}
-	table_set_warn(content->set, "%s, line %u: %s", source_name(content), source->first,
-		       problem);
+	table_set_warn(content->set, "%s, line %u: %s", source_name(content), source->first, problem);
 }
 
 static void texthash_load(struct table_content *content)

@@ -22,9 +22,8 @@ static void lmdb_load(struct table_content *content)
 		int error = errno;
 
 		if (error == ENOENT)
-			table_content_fail(content,
-					   "open %s: No such file or directory "
-					   "(postmap or postalias makes it)",
+			table_content_fail(content, "open %s: No such file or directory "
+						    "(postmap or postalias makes it)",
 					   path.p);
 		errno = error;
 		return;

@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-/* The file format, as lmdb 0.9 writes it on a 64-bit machine; numbers in the machine's own order.
- */
+/* The file format, as lmdb 0.9 writes it on a 64-bit machine; numbers in the machine's own order. */
 #define META_MAGIC 0xBEEFC0DEu
 #define META_VERSION 1u
 #define NO_PAGE UINT64_MAX
@@ -51,8 +50,8 @@ _Static_assert(sizeof(struct meta) == 136, "as on disk");
 #define META_SIZE (PAGE_HEADER + sizeof(struct meta))
 
 /*
- * Branch pages are kept while the file stays in one state: same transaction, same time of change
- * (for a file that was copied over with another of the same transaction number).
+ * Branch pages are kept while the file stays in one state: same transaction, same time of change (for
+ * a file that was copied over with another of the same transaction number).
  */
 #define KEPT_PAGES 256
 

@@ -26,8 +26,7 @@ struct lmdb_writer {
 	struct arena *arena; /* changes since the last commit */
 	char *path;
 	char *temporary; /* the new file beside it; NULL: in place */
-	int new_fd;	 /* the new file, locked; -1: none */
-	int fd;		 /* the file in place, locked; or the old one, locked at the end */
+	int fd;          /* the file in place, locked; or the old one, locked at the end */
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi;
@@ -46,14 +45,7 @@ const char *lmdb_writer_error(const struct lmdb_writer *writer)
 static void fail(struct lmdb_writer *writer, const char *what, const char *why)
 {
 	if (writer->error[0] == '\0')
-		snprintf(writer->error, sizeof(writer->error), "%s %s: %s", what, writer->path,
-			 why);
-}
-
-/* why - liblmdb calls a write that the disk had no room for EIO too. */
-static const char *why(int rc)
-{
-	return rc == EIO ? "input/output error, or no space left on the device" : mdb_strerror(rc);
+		snprintf(writer->error, sizeof(writer->error), "%s %s: %s", what, writer->path, why);
 }
 
 static struct lmdb_writer *writer_new(const char *path)
@@ -70,7 +62,7 @@ static struct lmdb_writer *writer_new(const char *path)
 		out_of_memory();
 	writer->arena = arena_create();
 	writer->last = &writer->first;
-	writer->fd = writer->new_fd = -1;
+	writer->fd = -1;
 	writer->map_size = MAP_START;
 	return writer;
 }
@@ -101,59 +93,30 @@ static bool open_env(struct lmdb_writer *writer, const char *path, unsigned flag
 	return begin(writer);
 }
 
-/* still_named - is the open file what the name leads to, and ours alone? */
-static bool still_named(int fd, const char *name)
-{
-	struct stat held, named;
-
-	return os_fstat(fd, &held) == 0 &&
-	       os_fstatat(AT_FDCWD, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       held.st_ino == named.st_ino && held.st_dev == named.st_dev &&
-	       S_ISREG(held.st_mode) && held.st_nlink == 1 && held.st_uid == os_euid();
-}
-
-/*
- * lock_beside - the new file, locked and empty; -1 with errno. Its name is always the same, so what
- * a build that was killed left behind is used again, and of two builds one waits for the other.
- */
-static int lock_beside(const char *name)
-{
-	struct stat st;
-
-	for (int i = 0; i < 100; i++) {
-		int fd =
-		    os_openat(AT_FDCWD, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
-
-		if (fd < 0)
-			return -1;
-		if (os_lock(fd, true, true) == 0 && still_named(fd, name) &&
-		    os_ftruncate(fd, 0) == 0)
-			return fd;
-		/* another build has finished and renamed it; or it is not ours, and goes */
-		if (os_fstat(fd, &st) == 0 && (st.st_uid != os_euid() || st.st_nlink > 1))
-			os_unlinkat(AT_FDCWD, name, 0);
-		os_close(fd);
-	}
-	errno = EBUSY;
-	return -1;
-}
-
-/* create_beside - an empty file beside the old one; false with errno. */
-static bool create_beside(struct lmdb_writer *writer, mode_t mode)
+/* create_beside - an empty file of a new name, with the old one's owner; false with errno. */
+static bool create_beside(struct lmdb_writer *writer, mode_t mode, const struct stat *old)
 {
 	char name[4096];
+	int fd;
 
-	if (snprintf(name, sizeof(name), "%s.new", writer->path) >= (int)sizeof(name)) {
-		errno = ENAMETOOLONG;
-		return false;
-	}
-	writer->new_fd = lock_beside(name);
-	if (writer->new_fd < 0)
-		return false;
+	snprintf(name, sizeof(name), "%s.new.%ld", writer->path, (long)os_pid());
 	writer->temporary = strdup(name);
 	if (writer->temporary == NULL)
 		out_of_memory();
-	return os_fchmod(writer->new_fd, mode & 0777) == 0;
+	os_unlinkat(AT_FDCWD, name, 0);
+	fd = os_openat(AT_FDCWD, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	/* only root can give a file away; for others it is theirs before and after */
+	if (fd >= 0 && old != NULL && os_euid() == 0)
+		(void)os_fchown(fd, old->st_uid, old->st_gid);
+	if (fd >= 0 && os_fchmod(fd, mode & 0777) == 0) {
+		os_close(fd);
+		return true;
+	}
+	if (fd >= 0)
+		os_close(fd);
+	free(writer->temporary);
+	writer->temporary = NULL;
+	return false;
 }
 
 /* open_in_place - the file that is there, locked against other writers, and found to be whole. */
@@ -161,11 +124,12 @@ static bool open_in_place(struct lmdb_writer *writer)
 {
 	struct lmdb_reader *reader;
 	struct stat held, named;
-	const char *problem;
+	const char *why;
 
 	writer->fd = os_openat(AT_FDCWD, writer->path, O_RDWR | O_NONBLOCK, 0);
 	if (writer->fd < 0 || os_lock(writer->fd, true, true) < 0 ||
-	    os_fstat(writer->fd, &held) < 0 || os_fstatat(AT_FDCWD, writer->path, &named, 0) < 0) {
+	    os_fstat(writer->fd, &held) < 0 ||
+	    os_fstatat(AT_FDCWD, writer->path, &named, 0) < 0) {
 		fail(writer, "open", strerror(errno));
 		return false;
 	}
@@ -175,8 +139,8 @@ static bool open_in_place(struct lmdb_writer *writer)
 	}
 	/* liblmdb would crash on a damaged file; an empty one it takes for a new one */
 	if (held.st_size > 0) {
-		if (lmdb_reader_create(writer->fd, &reader, &problem) != LMDB_FOUND) {
-			fail(writer, "open", problem);
+		if (lmdb_reader_create(writer->fd, &reader, &why) != LMDB_FOUND) {
+			fail(writer, "open", why);
 			return false;
 		}
 		lmdb_reader_destroy(&reader);
@@ -193,10 +157,7 @@ struct lmdb_writer *lmdb_build(const char *path, mode_t mode)
 	bool exists = os_fstatat(AT_FDCWD, path, &old, 0) == 0;
 	int error, rc;
 
-	if (create_beside(writer, exists ? old.st_mode : mode)) {
-		/* only root can give a file away; for others it is theirs before and after */
-		if (exists && os_euid() == 0)
-			(void)os_fchown(writer->new_fd, old.st_uid, old.st_gid);
+	if (create_beside(writer, exists ? old.st_mode : mode, exists ? &old : NULL)) {
 		open_env(writer, writer->temporary, MDB_NOSYNC);
 		return writer;
 	}
@@ -311,7 +272,7 @@ static enum lmdb_change change(struct lmdb_writer *writer, const struct change *
 			rc = commit_batch(writer);
 	}
 	if (rc != 0)
-		fail(writer, "write", why(rc));
+		fail(writer, "write", mdb_strerror(rc));
 	return rc == 0 ? LMDB_CHANGED : LMDB_FAILED;
 }
 
@@ -361,7 +322,12 @@ static int sync_directory(const char *path)
 /* put_in_place - sync the new file, lock out who updates the old one, and take its name. */
 static bool put_in_place(struct lmdb_writer *writer)
 {
-	if (os_fsync(writer->new_fd) < 0) {
+	int fd = os_openat(AT_FDCWD, writer->temporary, O_RDWR, 0);
+	bool synced = fd >= 0 && os_fsync(fd) == 0;
+
+	if (fd >= 0)
+		synced &= os_close(fd) == 0;
+	if (!synced) {
 		fail(writer, "sync", strerror(errno));
 		return false;
 	}
@@ -395,7 +361,7 @@ bool lmdb_finish(struct lmdb_writer *writer)
 	}
 	writer->txn = NULL;
 	if (rc != 0) {
-		fail(writer, "commit", why(rc));
+		fail(writer, "commit", mdb_strerror(rc));
 		return false;
 	}
 	mdb_env_close(writer->env);
@@ -415,8 +381,6 @@ void lmdb_abort(struct lmdb_writer **writer)
 		mdb_env_close(w->env);
 	if (w->temporary != NULL)
 		os_unlinkat(AT_FDCWD, w->temporary, 0);
-	if (w->new_fd >= 0)
-		os_close(w->new_fd);
 	if (w->fd >= 0)
 		os_close(w->fd);
 	arena_destroy(&w->arena);

@@ -9,7 +9,7 @@
 #define NESTING_MAX 8
 
 enum pattern_kind {
-	PATTERN_NAME,	 /* a literal, lower case; may be an address as text too */
+	PATTERN_NAME,    /* a literal, lower case; may be an address as text too */
 	PATTERN_NETWORK, /* an address or net/mask */
 	PATTERN_TABLE,
 	PATTERN_BROKEN /* error tells */
@@ -63,8 +63,11 @@ static void add_broken(struct match_list *list, struct slice word, const char *w
 /* add_file - the lines of a file are patterns, in place of its name. */
 static void add_file(struct match_list *list, struct slice word, unsigned depth)
 {
-	struct table_content file = {
-	    .set = list->set, .arena = list->arena, .name = word, .spec = word, .fd = -1};
+	struct table_content file = {.set = list->set,
+				     .arena = list->arena,
+				     .name = word,
+				     .spec = word,
+				     .fd = -1};
 	struct source source;
 	struct slice text, line;
 
@@ -251,8 +254,9 @@ static enum table_result table_matches(const struct match_list *list, struct tab
 }
 
 static enum table_result pattern_matches(const struct match_list *list,
-					 const struct pattern *pattern, const struct match_key *key,
-					 struct arena *arena, struct slice *reason)
+					 const struct pattern *pattern,
+					 const struct match_key *key, struct arena *arena,
+					 struct slice *reason)
 {
 	bool yes = false;
 

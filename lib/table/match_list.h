@@ -4,9 +4,9 @@
  * (mydestination, relay_domains, mynetworks, debug_peer_list ...)?
  *
  * Patterns, split at white space and commas: a literal, .domain, an address, [IPv6 address],
- * net/mask, /file/name (its lines are patterns, read at creation), type:table (the key is in it),
- * and any of these with ! in front: no match, stop. The first pattern that fits decides. Letters
- * match in either case.
+ * net/mask, /file/name (its lines are patterns, read at creation), type:table (the key is in it), and
+ * any of these with ! in front: no match, stop. The first pattern that fits decides.
+ * Letters match in either case.
  */
 #ifndef TABLE_MATCH_LIST_H
 #define TABLE_MATCH_LIST_H

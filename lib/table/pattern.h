@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pattern - what regexp, pcre and cidr tables have in common: rules in order, if and endif, ! for
- * "does not match", results with $number.
+ * pattern - what regexp, pcre and cidr tables have in common: rules in order, if and endif, ! for "does
+ * not match", results with $number.
  */
 #ifndef TABLE_PATTERN_H
 #define TABLE_PATTERN_H
@@ -11,11 +11,11 @@
 struct pattern_rule {
 	enum { RULE_RESULT, RULE_IF, RULE_ENDIF } kind;
 	bool negated;
-	bool substitutes; /* the result holds $number or $$ */
+	bool substitutes;    /* the result holds $number or $$ */
 	unsigned line;
-	size_t end;	     /* RULE_IF: index of its endif, or the number of rules */
+	size_t end;          /* RULE_IF: index of its endif, or the number of rules */
 	struct slice result; /* RULE_RESULT */
-	void *matcher;	     /* of the type; NULL for RULE_ENDIF */
+	void *matcher;       /* of the type; NULL for RULE_ENDIF */
 };
 
 struct pattern_table {
@@ -47,10 +47,9 @@ struct pattern_type {
 	void *(*compile)(struct table_content *content, const struct pattern_rule *rule,
 			 struct slice *rest);
 	/* match - `groups` may be NULL when they are not wanted. */
-	enum pattern_outcome (*match)(struct table_content *content, void *matcher,
-				      struct slice key, struct pattern_match *groups);
-	/* begin - look at the key before the first rule; NULL: nothing to do. False: never matches.
-	 */
+	enum pattern_outcome (*match)(struct table_content *content, void *matcher, struct slice key,
+				      struct pattern_match *groups);
+	/* begin - look at the key before the first rule; NULL: nothing to do. False: never matches. */
 	bool (*begin)(struct table_content *content, struct slice key);
 	/* groups - how many () the pattern has; NULL: results are not expanded. */
 	unsigned (*groups)(const void *matcher);
@@ -64,9 +63,9 @@ void pattern_warn(const struct table_content *content, const struct pattern_rule
 		  const char *text, struct slice what);
 
 /*
- * pattern_delimited - /pattern/flags at the front of *rest: both without delimiters, which may be
- * any byte but a letter, digit, white space; a backslash keeps the next byte from ending the
- * pattern, and stays. False: no second delimiter.
+ * pattern_delimited - /pattern/flags at the front of *rest: both without delimiters, which may be any
+ * byte but a letter, digit, white space; a backslash keeps the next byte from ending the pattern, and
+ * stays. False: no second delimiter.
  */
 bool pattern_delimited(struct slice *rest, struct slice *pattern, struct slice *flags);
 

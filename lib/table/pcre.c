@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* pcre - Perl-compatible expressions in order; pcre_table(5). Compiled to machine code if allowed.
- */
+/* pcre - Perl-compatible expressions in order; pcre_table(5). Compiled to machine code if allowed. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 

@@ -91,8 +91,8 @@ static enum pattern_outcome regexp_match(struct table_content *content, void *st
 	for (size_t i = 0; i < PATTERN_GROUPS; i++) {
 		groups->group[i] = SL_NULL;
 		if (found[i].rm_so >= 0 && i <= matcher->regex.re_nsub)
-			groups->group[i] =
-			    slice_sub(key, (size_t)found[i].rm_so, (size_t)found[i].rm_eo);
+			groups->group[i] = slice_sub(key, (size_t)found[i].rm_so,
+						     (size_t)found[i].rm_eo);
 	}
 	return PATTERN_YES;
 }
@@ -104,8 +104,9 @@ static unsigned regexp_groups(const void *state)
 	return (unsigned)matcher->regex.re_nsub;
 }
 
-static const struct pattern_type regexp_pattern = {
-    .compile = regexp_compile, .match = regexp_match, .groups = regexp_groups};
+static const struct pattern_type regexp_pattern = {.compile = regexp_compile,
+						   .match = regexp_match,
+						   .groups = regexp_groups};
 
 static void regexp_load(struct table_content *content)
 {

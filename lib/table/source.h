@@ -11,12 +11,12 @@
 
 struct source {
 	struct slice rest;
-	unsigned line;	/* physical lines read so far */
+	unsigned line;  /* physical lines read so far */
 	unsigned first; /* number of the current logical line's first physical line */
 };
 
 enum source_line {
-	SOURCE_LINE,	 /* a logical line */
+	SOURCE_LINE,    /* a logical line */
 	SOURCE_INDENTED, /* the first line of the text is indented: it continues nothing; skip it */
 	SOURCE_END
 };
@@ -24,10 +24,9 @@ enum source_line {
 void source_init(struct source *source, struct slice text);
 
 /*
- * source_next - the next logical line: a line and those after it that begin with white space,
- * joined without their line ends; empty lines and comments (# first) left out, in between too.
- * White space at the end is gone. A line that had to be joined is in the arena, else *line points
- * into the text.
+ * source_next - the next logical line: a line and those after it that begin with white space, joined
+ * without their line ends; empty lines and comments (# first) left out, in between too. White space
+ * at the end is gone. A line that had to be joined is in the arena, else *line points into the text.
  */
 enum source_line source_next(struct source *source, struct arena *arena, struct slice *line);
 
@@ -44,8 +43,8 @@ enum source_split {
 enum source_split source_split(struct slice line, struct slice *key, struct slice *value);
 
 /*
- * source_braced - the text within { } around all of `text`, without white space at either end;
- * false when it is not in braces that belong together.
+ * source_braced - the text within { } around all of `text`, without white space at either end; false
+ * when it is not in braces that belong together.
  */
 bool source_braced(struct slice text, struct slice *inside);
 

@@ -39,7 +39,7 @@ struct table_set {
 };
 
 static const struct table_type *const types[] = {
-    &table_cidr,   &table_fail,	  &table_inline,   &table_lmdb,	    &table_pcre, &table_pipemap,
+    &table_cidr, &table_fail,   &table_inline,   &table_lmdb,     &table_pcre, &table_pipemap,
     &table_regexp, &table_static, &table_texthash, &table_unionmap, &table_unix,
 };
 
@@ -241,12 +241,9 @@ static const struct table_type *find_type(struct slice name)
 static void content_load(const struct table_type *type, struct table_set *set, unsigned flags,
 			 struct slice spec, struct slice name, struct table_content *content)
 {
-	*content = (struct table_content){.set = set,
-					  .arena = arena_create(),
-					  .flags = flags,
-					  .spec = spec,
-					  .name = name,
-					  .fd = -1};
+	*content = (struct table_content){
+	    .set = set, .arena = arena_create(), .flags = flags, .spec = spec, .name = name,
+	    .fd = -1};
 	if (type != NULL)
 		type->load(content);
 }
@@ -313,8 +310,7 @@ bool table_has_literal_keys(const struct table *table)
 enum table_result table_lookup(struct table *table, struct slice key, struct arena *arena,
 			       struct slice *value)
 {
-	unsigned fold =
-	    table_has_literal_keys(table) ? TABLE_FOLD | TABLE_FOLD_ALL : TABLE_FOLD_ALL;
+	unsigned fold = table_has_literal_keys(table) ? TABLE_FOLD | TABLE_FOLD_ALL : TABLE_FOLD_ALL;
 
 	*value = SL_NULL;
 	if (!slice_is_null(table->content.error)) {
@@ -350,8 +346,9 @@ static bool file_changed(const struct table_content *content, bool live, bool se
 
 	if (os_fstat(content->fd, &now) < 0 || now.st_nlink == 0)
 		return true;
-	if (!live && (now.st_size != seen->st_size || now.st_mtim.tv_sec != seen->st_mtim.tv_sec ||
-		      now.st_mtim.tv_nsec != seen->st_mtim.tv_nsec))
+	if (!live &&
+	    (now.st_size != seen->st_size || now.st_mtim.tv_sec != seen->st_mtim.tv_sec ||
+	     now.st_mtim.tv_nsec != seen->st_mtim.tv_nsec))
 		return true;
 	if (sealed || os_fstatat(AT_FDCWD, content->path, &now, 0) < 0)
 		return false;
@@ -399,7 +396,7 @@ bool table_set_changed(struct table_set *set)
 	bool restart = false;
 
 	LIST_FOREACH(node, &set->tables)
-	restart |= table_changed(set, CONTAINER_OF(node, struct table, link));
+		restart |= table_changed(set, CONTAINER_OF(node, struct table, link));
 	LIST_FOREACH(node, &set->watched)
 	{
 		const struct watched *watched = CONTAINER_OF(node, struct watched, link);

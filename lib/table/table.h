@@ -38,9 +38,9 @@ struct table_config {
 	 */
 	void (*warn)(void *data, struct slice text);
 	void *data;
-	bool errors_unheard;	   /* warn does not hear the reasons: the caller asks table_error */
+	bool errors_unheard;       /* warn does not hear the reasons: the caller asks table_error */
 	struct slice default_type; /* of a name without "type:"; absent: such a name is refused */
-	bool may_block;		   /* unix: asks the C library at each lookup, not a snapshot */
+	bool may_block;            /* unix: asks the C library at each lookup, not a snapshot */
 };
 
 /* table_set_create - config may be NULL (nothing is heard, nothing blocks); it is copied. */
@@ -60,13 +60,12 @@ void table_set_seal(struct table_set *set);
 bool table_set_changed(struct table_set *set);
 
 /* Flags of table_open and table_list_create. */
-#define TABLE_FOLD 1u	  /* lower-case (ASCII) keys for types with literal keys: nearly always */
+#define TABLE_FOLD 1u     /* lower-case (ASCII) keys for types with literal keys: nearly always */
 #define TABLE_NO_SUBST 2u /* leave out pattern rules whose result holds $number (aliases, uids) */
 #define TABLE_FOLD_ALL 4u /* lower-case keys for pattern tables too */
 #define TABLE_KEEP_NUL 8u /* lmdb: look only for keys that end in NUL (postmap -N) */
 #define TABLE_NO_NUL 16u  /* lmdb: look only for keys that do not (postmap -n) */
-#define TABLE_DUP_WARN \
-	32u /* texthash: the first of two equal keys counts; else they spoil the table */
+#define TABLE_DUP_WARN 32u /* texthash: the first of two equal keys counts; else they spoil the table */
 
 /* table_open - never NULL; owned by the set. */
 struct table *table_open(struct table_set *set, struct slice spec, unsigned flags);
@@ -86,8 +85,8 @@ enum table_result table_lookup(struct table *table, struct slice key, struct are
 
 /*
  * table_next - all entries of a table with literal keys, in its own order: start with *cursor = 0;
- * from then on *key must still be what the last call gave, its memory included. TABLE_MISSING at
- * the end. TABLE_TEMP for a type that cannot be listed.
+ * from then on *key must still be what the last call gave, its memory included. TABLE_MISSING at the
+ * end. TABLE_TEMP for a type that cannot be listed.
  */
 enum table_result table_next(struct table *table, size_t *cursor, struct arena *arena,
 			     struct slice *key, struct slice *value);

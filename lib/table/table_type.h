@@ -11,21 +11,20 @@
 struct table_content {
 	struct table_set *set; /* for warnings and nested tables */
 	struct arena *arena;   /* all that state points to, except what unload frees */
-	void *state;	       /* of the type; non-null when loaded */
+	void *state;           /* of the type; non-null when loaded */
 	struct slice error;    /* reason of every TABLE_TEMP; absent when usable */
 	struct slice name;     /* behind the colon */
 	struct slice spec;     /* "type:name" for messages */
 	unsigned flags;
-	char *path;	  /* the file behind it; NULL: none */
-	int fd;		  /* that file, held open; -1: none */
+	char *path;       /* the file behind it; NULL: none */
+	int fd;           /* that file, held open; -1: none */
 	struct stat seen; /* as it was when read */
 };
 
 struct table_type {
 	const char *name;
 	bool literal_keys;
-	bool live; /* content may change within the file while lookups see it: watch only for a new
-		      file */
+	bool live; /* content may change within the file while lookups see it: watch only for a new file */
 	/* load - fill state, or call table_content_fail. */
 	void (*load)(struct table_content *content);
 	enum table_result (*lookup)(struct table_content *content, struct slice key,

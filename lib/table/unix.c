@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * unix - passwd.byname and group.byname. In a process that may block, the C library is asked at
- * each lookup. Elsewhere all accounts that it lists are read when the table is opened, and
- * /etc/passwd or /etc/group is watched for changes; accounts from directories that refuse to be
- * listed are not seen there (local_recipient_maps may name another table for those).
+ * unix - passwd.byname and group.byname. In a process that may block, the C library is asked at each
+ * lookup. Elsewhere all accounts that it lists are read when the table is opened, and /etc/passwd or
+ * /etc/group is watched for changes; accounts from directories that refuse to be listed are not
+ * seen there (local_recipient_maps may name another table for those).
  */
 #include "base/map.h"
 #include "table/table_type.h"

@@ -71,21 +71,13 @@ static struct slice set_limits(struct tls_context *c, const struct tls_options *
 				    SL_ARG(strength->grade));
 	list = cipher_list(list, strength->exclude, arena);
 	limits->ciphers = copy_text(list);
-	limits->ciphers_with_certificate = copy_text(cipher_list(list, SL("aNULL"), arena));
+	limits->ciphers_with_certificate =
+	    copy_text(cipher_list(list, SL("aNULL"), arena));
 	/* tried once here, so that it cannot fail in the middle of a session */
 	if (SSL_CTX_set_cipher_list(c->ssl, limits->ciphers) != 1 ||
 	    SSL_CTX_set_cipher_list(c->ssl, limits->ciphers_with_certificate) != 1)
 		return arena_printf(arena, "no TLS cipher is left of \"%s\"", limits->ciphers);
 	return SL_NULL;
-}
-
-/* set_usual_ciphers - those of most sessions are the context's own: a list for one session costs
- * memory. */
-static void set_usual_ciphers(struct tls_context *c)
-{
-	c->usual_ciphers =
-	    c->ask ? c->opportunistic.ciphers_with_certificate : c->opportunistic.ciphers;
-	CHECK(SSL_CTX_set_cipher_list(c->ssl, c->usual_ciphers) == 1);
 }
 
 /* ---- certificates */
@@ -94,8 +86,7 @@ static struct slice file_problem(const char *what, struct slice file, struct are
 {
 	struct slice why = library_problem(arena);
 
-	return arena_printf(arena, "cannot load %s from %.*s: %.*s", what, SL_ARG(file),
-			    SL_ARG(why));
+	return arena_printf(arena, "cannot load %s from %.*s: %.*s", what, SL_ARG(file), SL_ARG(why));
 }
 
 static struct slice load_pair(struct tls_context *c, struct slice cert, struct slice key,
@@ -118,8 +109,7 @@ static struct slice load_pair(struct tls_context *c, struct slice cert, struct s
 	return SL_NULL;
 }
 
-/* load_chain - a key and after it its certificates. Several sets may follow each other in separate
- * files. */
+/* load_chain - a key and after it its certificates. Several sets may follow each other in separate files. */
 static struct slice load_chain(struct tls_context *c, struct slice file, struct arena *arena)
 {
 	char *path = arena_str(arena, file);
@@ -131,8 +121,7 @@ static struct slice load_chain(struct tls_context *c, struct slice file, struct 
 	return SL_NULL;
 }
 
-static struct slice load_own(struct tls_context *c, const struct tls_options *o,
-			     struct arena *arena)
+static struct slice load_own(struct tls_context *c, const struct tls_options *o, struct arena *arena)
 {
 	struct slice files = o->chain_files, file, problem = SL_NULL;
 
@@ -260,8 +249,6 @@ static struct slice set_up(struct tls_context *c, const struct tls_options *o, s
 	problem = set_limits(c, o, &o->mandatory, &c->mandatory, arena);
 	if (slice_is_null(problem))
 		problem = set_limits(c, o, &o->opportunistic, &c->opportunistic, arena);
-	if (slice_is_null(problem))
-		set_usual_ciphers(c);
 	if (slice_is_null(problem))
 		problem = load_own(c, o, arena);
 	if (slice_is_null(problem) && c->server && SSL_CTX_get0_certificate(c->ssl) == NULL)

@@ -23,10 +23,9 @@ struct tls_context {
 	SSL_CTX *ssl;
 	struct tls_limits opportunistic;
 	struct tls_limits mandatory;
-	const char *usual_ciphers; /* the list that is the SSL_CTX's */
 	bool server;
-	bool ask;		   /* server: request a certificate */
-	struct map *sessions;	   /* client: key -> struct kept_session */
+	bool ask; /* server: request a certificate */
+	struct map *sessions;      /* client: key -> struct kept_session */
 	struct list sessions_used; /* least recently stored first */
 	size_t sessions_max;
 };

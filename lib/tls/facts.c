@@ -65,12 +65,10 @@ static struct slice add_signature(SSL *ssl, const char *whose, bool own, struct 
 
 	if (cert == NULL ||
 	    (own ? SSL_get_signature_type_nid(ssl, &type)
-		 : SSL_get_peer_signature_type_nid(ssl, &type)) != 1 ||
-	    type == NID_undef)
+		 : SSL_get_peer_signature_type_nid(ssl, &type)) != 1 || type == NID_undef)
 		return SL("");
 	text = signature_text(type, X509_get0_pubkey(cert), arena);
-	if ((own ? SSL_get_signature_nid(ssl, &digest)
-		 : SSL_get_peer_signature_nid(ssl, &digest)) != 1 ||
+	if ((own ? SSL_get_signature_nid(ssl, &digest) : SSL_get_peer_signature_nid(ssl, &digest)) != 1 ||
 	    digest == NID_undef)
 		return arena_printf(arena, " %s-signature %.*s", whose, SL_ARG(text));
 	return arena_printf(arena, " %s-signature %.*s %s-digest %s", whose, SL_ARG(text), whose,

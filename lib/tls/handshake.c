@@ -4,6 +4,7 @@
 
 #include <openssl/err.h>
 
+#include <errno.h>
 #include <stdlib.h>
 
 static SSL *new_session(struct tls_context *c, const struct tls_want *want)
@@ -12,24 +13,22 @@ static SSL *new_session(struct tls_context *c, const struct tls_want *want)
 	    want->level > TLS_LEVEL_MAY ? &c->mandatory : &c->opportunistic;
 	bool certificate = want->level > TLS_LEVEL_ENCRYPT || (c->server && c->ask);
 	SSL *ssl = SSL_new(c->ssl);
-	const char *ciphers;
 
 	if (ssl == NULL)
 		out_of_memory();
 	SSL_set_min_proto_version(ssl, limits->min_version);
 	SSL_set_max_proto_version(ssl, limits->max_version);
 	SSL_set_options(ssl, limits->off);
-	ciphers = certificate ? limits->ciphers_with_certificate : limits->ciphers;
 	/* the list was tried when the context was made */
-	if (strcmp(ciphers, c->usual_ciphers) != 0)
-		CHECK(SSL_set_cipher_list(ssl, ciphers) == 1);
+	CHECK(SSL_set_cipher_list(ssl, certificate ? limits->ciphers_with_certificate
+						   : limits->ciphers) == 1);
 	return ssl;
 }
 
 /* shake - the handshake itself, and what it has led to. */
 static enum stream_status shake(SSL *ssl, struct stream *stream, bool server,
-				const struct tls_want *want, int64_t deadline, struct arena *arena,
-				struct tls_facts *facts, struct slice *problem)
+				const struct tls_want *want, int64_t deadline,
+				struct arena *arena, struct tls_facts *facts, struct slice *problem)
 {
 	enum stream_status status = transport_handshake(ssl, stream, deadline, "TLS handshake");
 
@@ -66,8 +65,7 @@ static void set_names(SSL *ssl, const struct tls_want *want)
 	(void)SSL_set_tlsext_host_name(ssl, name);
 }
 
-/* set_session - offer what the last handshake with this peer left, and note where to keep the next.
- */
+/* set_session - offer what the last handshake with this peer left, and note where to keep the next. */
 static void set_session(struct tls_context *c, SSL *ssl, struct slice key)
 {
 	SSL_SESSION *session = session_cache_get(c, key);

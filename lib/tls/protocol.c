@@ -93,10 +93,14 @@ bool tls_level_parse(struct slice word, enum tls_level *level)
 		struct slice name;
 		enum tls_level level;
 	} levels[] = {
-	    {SL("none"), TLS_LEVEL_NONE},	{SL("may"), TLS_LEVEL_MAY},
-	    {SL("encrypt"), TLS_LEVEL_ENCRYPT}, {SL("fingerprint"), TLS_LEVEL_FINGERPRINT},
-	    {SL("dane"), TLS_LEVEL_DANE},	{SL("dane-only"), TLS_LEVEL_DANE_ONLY},
-	    {SL("verify"), TLS_LEVEL_VERIFY},	{SL("secure"), TLS_LEVEL_SECURE},
+	    {SL("none"), TLS_LEVEL_NONE},
+	    {SL("may"), TLS_LEVEL_MAY},
+	    {SL("encrypt"), TLS_LEVEL_ENCRYPT},
+	    {SL("fingerprint"), TLS_LEVEL_FINGERPRINT},
+	    {SL("dane"), TLS_LEVEL_DANE},
+	    {SL("dane-only"), TLS_LEVEL_DANE_ONLY},
+	    {SL("verify"), TLS_LEVEL_VERIFY},
+	    {SL("secure"), TLS_LEVEL_SECURE},
 	};
 
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tls - TLS as a transport of streams, by OpenSSL. A context is made at start: it reads all files,
- * so that it must come before privileges are dropped, and nothing is read later. A handshake then
- * puts TLS under a stream, and tells what was agreed in the form that log lines and Received: want.
+ * tls - TLS as a transport of streams, by OpenSSL. A context is made at start: it reads all files, so that
+ * it must come before privileges are dropped, and nothing is read later. A handshake then puts
+ * TLS under a stream, and tells what was agreed in the form that log lines and Received: want.
  *
  * Session tickets: their keys live in the server context's memory. A client context keeps sessions
  * in memory, by a key that the caller chooses.
@@ -16,8 +16,7 @@
 
 struct tls_context;
 
-/* What a session must reach; ordered. Those after encrypt are for clients, and judge the peer's
- * name. */
+/* What a session must reach; ordered. Those after encrypt are for clients, and judge the peer's name. */
 enum tls_level {
 	TLS_LEVEL_NONE,
 	TLS_LEVEL_MAY,
@@ -32,24 +31,21 @@ enum tls_level {
 /* tls_level_parse - a word of *_tls_security_level; false when it is none. */
 bool tls_level_parse(struct slice word, enum tls_level *level);
 
-/* Which protocols and ciphers, as in main.cf: a pair for opportunistic and one for mandatory TLS.
- */
+/* Which protocols and ciphers, as in main.cf: a pair for opportunistic and one for mandatory TLS. */
 struct tls_strength {
 	struct slice protocols; /* ">=TLSv1", "!SSLv3, !TLSv1" or "TLSv1.2 TLSv1.3"; "": any */
-	struct slice grade;	/* "high", "medium", "low", "export", "null"; "": medium */
-	struct slice exclude;	/* words for OpenSSL's cipher lists, each with a ! put before it */
+	struct slice grade;     /* "high", "medium", "low", "export", "null"; "": medium */
+	struct slice exclude;   /* words for OpenSSL's cipher lists, each with a ! put before it */
 };
 
 struct tls_options {
-	/* Own certificates: pairs (key empty or "none": absent; cert "none": no certificate), or
-	 * chain files. */
+	/* Own certificates: pairs (key empty or "none": absent; cert "none": no certificate), or chain files. */
 	struct slice cert_file, key_file;
 	struct slice eccert_file, eckey_file;
 	struct slice dcert_file, dkey_file;
-	struct slice
-	    chain_files; /* a list; each holds a key and its certificates; wins over the pairs */
-	struct slice ca_file; /* trust anchors */
-	struct slice ca_path; /* a directory of them, read whole */
+	struct slice chain_files; /* a list; each holds a key and its certificates; wins over the pairs */
+	struct slice ca_file;     /* trust anchors */
+	struct slice ca_path;     /* a directory of them, read whole */
 	struct tls_strength opportunistic;
 	struct tls_strength mandatory;
 	/* The meanings of the grades high and medium; empty: OpenSSL words as in Postfix. */
@@ -57,8 +53,8 @@ struct tls_options {
 	struct slice medium_cipherlist;
 	bool preempt_cipherlist;   /* server: its own order of ciphers, not the client's */
 	bool ask_peer_certificate; /* server: request one, require none */
-	int verify_depth;	   /* 0: 9 */
-	size_t session_cache;	   /* client: number of sessions kept; 0: 1000 */
+	int verify_depth;          /* 0: 9 */
+	size_t session_cache;      /* client: number of sessions kept; 0: 1000 */
 };
 
 /*
@@ -73,14 +69,12 @@ void tls_context_destroy(struct tls_context **context);
 
 /* What one handshake wants. */
 struct tls_want {
-	enum tls_level level;	  /* MAY: the opportunistic strength; above: the mandatory one */
-	struct slice server_name; /* client: SNI, absent for none */
-	struct slice session_key; /* client: cache key: host, port, level...; absent: no reuse */
-	const struct slice
-	    *names; /* client, VERIFY and SECURE: any of these must match; ".d": below d */
+	enum tls_level level;          /* MAY: the opportunistic strength; above: the mandatory one */
+	struct slice server_name;      /* client: SNI, absent for none */
+	struct slice session_key;      /* client: cache key: host, port, level...; absent: no reuse */
+	const struct slice *names;     /* client, VERIFY and SECURE: any of these must match; ".d": below d */
 	size_t name_count;
-	const struct slice
-	    *fingerprints; /* client, FINGERPRINT: sha256 of certificate or public key */
+	const struct slice *fingerprints; /* client, FINGERPRINT: sha256 of certificate or public key */
 	size_t fingerprint_count;
 };
 
@@ -92,9 +86,9 @@ struct tls_facts {
 	int cipher_all_bits;  /* of the algorithm */
 	struct slice details; /* "", or " key-exchange X25519 server-signature ..." (TLSv1.3) */
 	bool resumed;
-	bool peer_certificate;	   /* the peer showed one */
-	bool trusted;		   /* its chain ends at a trust anchor and is in date */
-	bool verified;		   /* ... and the policy's names or fingerprints match */
+	bool peer_certificate; /* the peer showed one */
+	bool trusted;          /* its chain ends at a trust anchor and is in date */
+	bool verified;         /* ... and the policy's names or fingerprints match */
 	struct slice peer_subject; /* common name; "" */
 	struct slice peer_issuer;
 	struct slice peer_fingerprint; /* sha256 of the certificate, "AA:BB:..."; "" */
@@ -124,8 +118,7 @@ bool tls_active(const struct stream *stream);
 const char *tls_trust(const struct tls_facts *facts);
 /*
  * tls_summary - "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) key-exchange X25519
- * server-signature RSA-PSS (2048 bits) server-digest SHA256": after "established from host[addr]:
- * ".
+ * server-signature RSA-PSS (2048 bits) server-digest SHA256": after "established from host[addr]: ".
  */
 struct slice tls_summary(const struct tls_facts *facts, struct arena *arena);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * transport - records between OpenSSL and a descriptor. OpenSSL sees a non-blocking BIO over
- * lib/os; the waiting is done here, outside of it: its error queue belongs to the thread, so that
- * no other fiber may run between a call and the look at its error.
+ * transport - records between OpenSSL and a descriptor. OpenSSL sees a non-blocking BIO over lib/os; the
+ * waiting is done here, outside of it: its error queue belongs to the thread, so that no other fiber may run
+ * between a call and the look at its error.
  */
 #include "tls/context.h"
 #include "base/check.h"
@@ -72,8 +72,8 @@ static void attach(SSL *ssl, struct fiber_fd *fd)
 /* ---- waiting */
 
 /*
- * after_call - what a call that returned `rc` <= 0 needs: 1 try again at once after waiting, 0 the
- * peer's orderly end, -1 errno.
+ * after_call - what a call that returned `rc` <= 0 needs: 1 try again at once after waiting, 0 the peer's
+ * orderly end, -1 errno.
  */
 static int after_call(SSL *ssl, int rc, struct fiber_fd *fd, int64_t deadline, const char *why)
 {
@@ -152,8 +152,8 @@ static ssize_t transport_write(void *state, struct fiber_fd *fd, const void *buf
 
 static int transport_wait(void *state, struct fiber_fd *fd, int64_t deadline, const char *why)
 {
-	return fiber_wait_fd(fd, SSL_want_write((SSL *)state) ? OS_WRITABLE : OS_READABLE, deadline,
-			     why);
+	return fiber_wait_fd(fd, SSL_want_write((SSL *)state) ? OS_WRITABLE : OS_READABLE,
+			     deadline, why);
 }
 
 /* transport_close - say so, but wait for nothing: the peer's answer changes nothing any more. */

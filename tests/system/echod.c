@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * echod - a daemon for tests of master and lib/daemon. It takes the privileges of the row that it
- * is named after, and answers lines: "crash" ends the process, "pid" gives its number, "stop" makes
- * it drain, "note X" sets what the status socket shows; anything else comes back.
+ * echod - a daemon for tests of master and lib/daemon. It takes the privileges of the row that it is
+ * named after, and answers lines: "crash" ends the process, "pid" gives its number, "stop" makes it
+ * drain, "note X" sets what the status socket shows; anything else comes back.
  */
 #include "daemon/daemon.h"
 #include "fiber/stream.h"
@@ -25,8 +25,8 @@ static enum result echo_open(struct daemon_context *context)
 	return RES_OK;
 }
 
-static void answer(struct daemon_context *context, struct daemon_session *session, struct stream *s,
-		   struct slice line)
+static void answer(struct daemon_context *context, struct daemon_session *session,
+		   struct stream *s, struct slice line)
 {
 	struct echo *echo = context->state;
 

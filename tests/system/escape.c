@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * escape ROW CONFIG_DIR - take the privileges of a row of schema/privileges for real, then try to
- * get out. Each attempt is a child of its own, for the row cannot be left again (and a wrong system
- * call ends the child). One line an attempt: contained, allowed (the row declares it), or ESCAPED.
- * The exit status is 0 when nothing escaped, 1 when something did, 2 when the test itself could not
- * run.
+ * escape ROW CONFIG_DIR - take the privileges of a row of schema/privileges for real, then try to get out.
+ * Each attempt is a child of its own, for the row cannot be left again (and a wrong system call ends
+ * the child). One line an attempt: contained, allowed (the row declares it), or ESCAPED. The exit
+ * status is 0 when nothing escaped, 1 when something did, 2 when the test itself could not run.
  *
- * "-" for ROW means no privileges taken at all: there nearly everything must escape, or the
- * attempts prove nothing.
+ * "-" for ROW means no privileges taken at all: there nearly everything must escape, or the attempts
+ * prove nothing.
  */
 #include "base/arena.h"
 #include "daemon/daemon.h"
@@ -34,8 +33,8 @@ struct prison {
 	struct settings *settings;
 	struct sandbox_accounts accounts;
 	const char *config_dir;
-	char spool_file[4200]; /* a message that the row has no business with */
-	uint16_t closed_port;  /* somebody listens there, but it is not the row's */
+	char spool_file[4200];	/* a message that the row has no business with */
+	uint16_t closed_port;	/* somebody listens there, but it is not the row's */
 	uint16_t free_port;
 	pid_t root_neighbour;
 	pid_t own_neighbour;

@@ -324,45 +324,6 @@ def test_exclusive_service_is_never_two(suite):
     eventually(lambda: int(pid) not in s.children(), 10, "the end of the old process")
 
 
-def test_who_is_woken_by_a_timer_is_back_at_once(suite):
-    s = suite("qmgr unix n - y 300 1 qmgr\n").start()
-    eventually(lambda: "qmgr" in s.children().values(), 10, "the first wake-up")
-    c = s.unix("public/qmgr")
-    first = int(c.ask("pid"))
-    time.sleep(1.2)
-    c.close()
-    os.kill(first, signal.SIGKILL)
-    eventually(lambda: first not in s.children() and "qmgr" in s.children().values(), 5,
-               "its successor")
-    s.run("reload")
-    eventually(lambda: s.log().count("reload -- version") == 1 and
-               list(s.children().values()) == ["qmgr"], 5, "one after the reload")
-
-
-def test_descriptors_run_out(suite):
-    """Near the limit clients wait; nobody is dropped, and the process lives."""
-    s = suite(ONE)
-    r = subprocess.run(["prlimit", "--nofile=256:256", POSTRIDER, "-c", s.etc, "start"],
-                       stderr=subprocess.PIPE, timeout=30 * PATIENCE)
-    assert r.returncode == 0
-    first = s.unix("public/error")
-    pid = int(first.ask("pid"))
-    limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
-    if not re.search(r"^Max open files\s+256\s", limits, re.M):
-        pytest.skip("this root may raise its limits")
-    many = [s.unix("public/error") for _ in range(200)]
-    served = 0
-    for c in many:
-        c.sock.settimeout(0.2 if served < 41 else 0.01)
-        with contextlib.suppress(TimeoutError):
-            served += c.ask("x") == "x"
-    assert 20 <= served < 100
-    assert first.ask("alive") == "alive"
-    for c in many:
-        c.close()
-    assert s.unix("public/error").ask("pid") == str(pid)
-
-
 def test_drain_by_own_decision(suite):
     s = suite(ONE).start()
     c = s.unix("public/error")

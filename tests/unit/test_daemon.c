@@ -71,7 +71,7 @@ static bool parse(struct arena *arena, struct daemon_arguments *out, struct slic
 	return daemon_parse_arguments(n, argv, arena, out, problem);
 }
 
-#define PARSE(...)                                                                         \
+#define PARSE(...)                                                                            \
 	parse(arena, &a, &problem, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), \
 	      (const char *[]){__VA_ARGS__})
 
@@ -82,9 +82,8 @@ static void test_arguments(void **state)
 	struct slice problem = SL_NULL;
 
 	(void)state;
-	assert_true(PARSE("/usr/libexec/postrider/lmtp", "-n", "relay", "-t", "unix", "-c", "-u",
-			  "-i", "1", "-p", "2", "-m", "50", "-s", "3", "-o", "a=b", "-v", "-oc=d",
-			  "-v", "x=y"));
+	assert_true(PARSE("/usr/libexec/postrider/lmtp", "-n", "relay", "-t", "unix", "-c", "-u", "-i",
+			  "1", "-p", "2", "-m", "50", "-s", "3", "-o", "a=b", "-v", "-oc=d", "-v", "x=y"));
 	assert_slice(a.program, "lmtp");
 	assert_slice(a.service, "relay");
 	assert_int_equal(a.type, SERVICE_UNIX);
@@ -115,8 +114,8 @@ static struct settings *settings_of(struct arena *arena, const char *text)
 	struct settings *settings;
 
 	config_problems_init(&problems, arena);
-	assert_int_equal(
-	    settings_parse(slice_str(text), "/nonexistent", NULL, 0, &problems, &settings), RES_OK);
+	assert_int_equal(settings_parse(slice_str(text), "/nonexistent", NULL, 0, &problems, &settings),
+			 RES_OK);
 	return settings;
 }
 
@@ -156,8 +155,7 @@ static struct settings *own_settings(struct arena *arena)
 	struct slice user = arena_printf(arena, "%s", pw->pw_name);
 	const struct group *gr = getgrgid(getgid());
 	struct slice text = arena_printf(
-	    arena,
-	    "compatibility_level = 3.6\nqueue_directory = /\nmail_owner = %s\nsetgid_group = %s\n",
+	    arena, "compatibility_level = 3.6\nqueue_directory = /\nmail_owner = %s\nsetgid_group = %s\n",
 	    user.p, gr->gr_name);
 
 	return settings_of(arena, text.p);
@@ -256,8 +254,7 @@ static void test_missing_accounts(void **state)
 	assert_slice(missing, "no-such-user-here");
 	settings_destroy(&s);
 	s = own_settings(arena);
-	assert_int_equal(sandbox_accounts(privileges_find(SL("smtpd")), s, &accounts, &missing),
-			 RES_OK);
+	assert_int_equal(sandbox_accounts(privileges_find(SL("smtpd")), s, &accounts, &missing), RES_OK);
 	assert_int_equal(accounts.uid, accounts.owner_uid);
 	assert_true(accounts.fell_back);
 	settings_destroy(&s);
@@ -267,12 +264,9 @@ static void test_missing_accounts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_rows),
-	    cmocka_unit_test(test_find),
-	    cmocka_unit_test(test_capabilities),
-	    cmocka_unit_test(test_arguments),
-	    cmocka_unit_test(test_ports),
-	    cmocka_unit_test(test_sandbox),
+	    cmocka_unit_test(test_rows),	 cmocka_unit_test(test_find),
+	    cmocka_unit_test(test_capabilities), cmocka_unit_test(test_arguments),
+	    cmocka_unit_test(test_ports),	 cmocka_unit_test(test_sandbox),
 	    cmocka_unit_test(test_missing_accounts),
 	};
 

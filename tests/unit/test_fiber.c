@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* test_fiber - the scheduler. Linked twice: with the kernel, and with the simulated network and
- * clock. */
+/* test_fiber - the scheduler. Linked twice: with the kernel, and with the simulated network and clock. */
 #include "unit.h"
 
 #include "fiber/fiber.h"
@@ -14,7 +13,7 @@
 #include <unistd.h>
 
 #define SOON os_deadline(5 * OS_SECOND)
-#define MS(n) ((n)*OS_MILLISECOND)
+#define MS(n) ((n) * OS_MILLISECOND)
 
 /* ---- spawn, join, sleep */
 

@@ -21,8 +21,7 @@ static const char main_cf[] =
     "append_dot_mydomain = yes\n"
     "recipient_delimiter = +\n"
     "virtual_alias_domains = alias.example\n"
-    "virtual_alias_maps = inline:{ info@alias.example=bob, bob@here.example=robert, "
-    "@catch.example=x }\n"
+    "virtual_alias_maps = inline:{ info@alias.example=bob, bob@here.example=robert, @catch.example=x }\n"
     "virtual_mailbox_domains = inline:{ box.example=x }\n"
     "virtual_mailbox_maps = inline:{ carol@box.example=carol/ }\n"
     "virtual_transport = lmtp:unix:private/dovecot\n"
@@ -30,8 +29,7 @@ static const char main_cf[] =
     "relay_recipient_maps = inline:{ dave@relay.example=ok }\n"
     "local_recipient_maps = inline:{ alice=x, bob=y }\n"
     "transport_maps = inline:{ slow.example=slow:, .sub.example=:[gw.sub.example]:26,\n"
-    "  {eve@sub.example = error:5.7.1 go away}, bob+list@mail.here.example=lists:box, "
-    "keep.example=: }\n"
+    "  {eve@sub.example = error:5.7.1 go away}, bob+list@mail.here.example=lists:box, keep.example=: }\n"
     "relocated_maps = inline:{ gone@here.example=gone@new.example }\n"
     "sender_dependent_relayhost_maps = inline:{ @paid.example=[out.paid.example] }\n";
 
@@ -116,8 +114,8 @@ static struct route_target resolved_from(struct world *w, const char *from, cons
 {
 	struct route_target target;
 	struct slice reason;
-	enum result rc =
-	    route_resolve(w->route, slice_str(from), slice_str(to), w->arena, &target, &reason);
+	enum result rc = route_resolve(w->route, slice_str(from), slice_str(to), w->arena, &target,
+				       &reason);
 
 	if (rc != RES_OK)
 		print_message("%.*s\n", SL_ARG(reason));
@@ -130,12 +128,12 @@ static struct route_target resolved(struct world *w, const char *to)
 	return resolved_from(w, "", to);
 }
 
-#define assert_target(t, class, how, hop)           \
-	do {                                        \
-		struct route_target got = (t);      \
+#define assert_target(t, class, how, hop)          \
+	do {                                       \
+		struct route_target got = (t);     \
 		assert_int_equal(got.flags, class); \
-		assert_slice(got.transport, how);   \
-		assert_slice(got.nexthop, hop);     \
+		assert_slice(got.transport, how);  \
+		assert_slice(got.nexthop, hop);    \
 	} while (0)
 
 static void test_resolve_classes(void **state)
@@ -254,14 +252,14 @@ static void test_broken_tables(void **state)
 	struct route_target target;
 	struct slice reason;
 
-	assert_int_equal(
-	    route_resolve(w->route, SL(""), SL("x@far.example"), w->arena, &target, &reason),
-	    RES_TEMP);
+	assert_int_equal(route_resolve(w->route, SL(""), SL("x@far.example"), w->arena, &target,
+				       &reason),
+			 RES_TEMP);
 	assert_true(slice_search(reason, SL("hash:/nowhere/relay")) >= 0);
 	/* what is decided before the broken table is asked still works */
-	assert_int_equal(
-	    route_resolve(w->route, SL(""), SL("x@here.example"), w->arena, &target, &reason),
-	    RES_OK);
+	assert_int_equal(route_resolve(w->route, SL(""), SL("x@here.example"), w->arena, &target,
+				       &reason),
+			 RES_OK);
 	assert_int_equal(route_known_recipient(w->route, &target, w->arena, &reason), RES_TEMP);
 	assert_true(slice_search(reason, SL("hash:/nowhere/users")) >= 0);
 }

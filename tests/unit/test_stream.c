@@ -68,8 +68,8 @@ static void dialogue(void *arg)
 	open_pair(&p);
 	f = fiber_spawn_joinable("server", answer, &p.b);
 	for (int i = 0; i < COMMANDS; i++)
-		assert_int_equal(
-		    stream_printf(&p.a, SOON, "NOOP %d%s\n", i, i % 3 == 0 ? "" : "\r"), STREAM_OK);
+		assert_int_equal(stream_printf(&p.a, SOON, "NOOP %d%s\n", i, i % 3 == 0 ? "" : "\r"),
+				 STREAM_OK);
 	for (int i = 0; i < COMMANDS; i++) {
 		assert_int_equal(stream_read_line(&p.a, 100, SOON, &line, &end), STREAM_OK);
 		assert_int_equal(end, LINE_CRLF);
@@ -109,11 +109,11 @@ static void send_odd_lines(void *arg)
 	assert_int_equal(stream_close(s, SOON), STREAM_OK);
 }
 
-#define EXPECT_LINE(text, ending)                                                           \
-	do {                                                                                \
-		assert_int_equal(stream_read_line(&p.a, 10, SOON, &line, &end), STREAM_OK); \
-		assert_slice(line, text);                                                   \
-		assert_int_equal(end, ending);                                              \
+#define EXPECT_LINE(text, ending)                                                            \
+	do {                                                                                 \
+		assert_int_equal(stream_read_line(&p.a, 10, SOON, &line, &end), STREAM_OK);  \
+		assert_slice(line, text);                                                    \
+		assert_int_equal(end, ending);                                               \
 	} while (0)
 
 static void odd_lines(void *arg)

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 struct world {
@@ -272,8 +271,7 @@ static void test_pcre_limits(void **state)
 {
 	struct world *w = *state;
 	struct table *t = text_table(w, "pcre", "slow", "/^(a+)+$/ x\n");
-	struct slice value,
-	    key = arena_dup(w->arena, SL("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"));
+	struct slice value, key = arena_dup(w->arena, SL("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"));
 
 	assert_int_equal(table_lookup(t, key, w->arena, &value), TABLE_TEMP);
 }
@@ -322,10 +320,9 @@ static enum table_result host_in(struct world *w, struct match_list *list, const
 static void test_match_list_names(void **state)
 {
 	struct world *w = *state;
-	struct slice file =
-	    slice_from(write_file(w, "", "f", SL("In.File # no comment here\n")), 1);
-	struct slice value =
-	    arena_printf(w->arena, "!not.A.example a.example .b.example %.*s", SL_ARG(file));
+	struct slice file = slice_from(write_file(w, "", "f", SL("In.File # no comment here\n")), 1);
+	struct slice value = arena_printf(w->arena, "!not.A.example a.example .b.example %.*s",
+					  SL_ARG(file));
 	struct match_list *plain = match_list_create(w->set, value, 0);
 	struct match_list *parents = match_list_create(w->set, value, MATCH_PARENT);
 
@@ -337,8 +334,7 @@ static void test_match_list_names(void **state)
 	assert_int_equal(host_in(w, plain, "x.b.example"), TABLE_FOUND);
 	assert_int_equal(host_in(w, plain, "b.example"), TABLE_MISSING);
 	assert_int_equal(host_in(w, plain, "in.file"), TABLE_FOUND);
-	assert_int_equal(match_list_string(plain, SL("x.b.example"), w->arena, NULL),
-			 TABLE_MISSING);
+	assert_int_equal(match_list_string(plain, SL("x.b.example"), w->arena, NULL), TABLE_MISSING);
 	assert_int_equal(match_list_parent_flag(SL("a,relay_domains"), SL("relay_domains")),
 			 MATCH_PARENT);
 	assert_int_equal(match_list_parent_flag(SL("a,relay_domains"), SL("relay")), 0);
@@ -374,9 +370,9 @@ static void test_alias_lines(void **state)
 	struct world *w = *state;
 	struct slice name, value;
 
-	assert_int_equal(
-	    alias_line_parse(SL("Root: a,b   , \"|/bin/x y\"; (c) d"), w->arena, &name, &value),
-	    ALIAS_OK);
+	assert_int_equal(alias_line_parse(SL("Root: a,b   , \"|/bin/x y\"; (c) d"), w->arena, &name,
+					  &value),
+			 ALIAS_OK);
 	assert_slice(name, "Root");
 	assert_slice(value, "a, b, \"|/bin/x y\";(c) d");
 	assert_int_equal(alias_line_parse(SL("\"a \\\"b\": :include:/x"), w->arena, &name, &value),
@@ -577,58 +573,6 @@ static void test_lmdb_damage(void **state)
 	}
 }
 
-/* churn - the other process: every transaction frees pages that the next but one uses again. */
-static _Noreturn void churn(struct world *w)
-{
-	for (unsigned i = 0; i < 150; i++) {
-		struct lmdb_writer *writer = lmdb_update(lmdb_path(w), 0644, false);
-
-		for (unsigned j = 0; j < 20; j++) {
-			struct slice key =
-			    arena_printf(w->arena, "key%06u", (i * 7 + j * 53) % 1000);
-
-			key.n++;
-			if (lmdb_put(writer, key, SL("changed"), true) != LMDB_CHANGED)
-				_exit(1);
-		}
-		if (!lmdb_finish(writer))
-			_exit(1);
-		lmdb_abort(&writer);
-	}
-	_exit(0);
-}
-
-/* No lookup misses a key, or sees a part of it, while another process writes. */
-static void test_lmdb_read_while_written(void **state)
-{
-	struct world *w = *state;
-	struct arena *arena = arena_create();
-	struct table *t;
-	unsigned lookups = 0;
-	int status;
-	pid_t child;
-
-	build_numbered(w, 1000);
-	t = lmdb_table(w);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0)
-		churn(w);
-	while (waitpid(child, &status, WNOHANG) == 0) {
-		struct slice value, key = arena_printf(arena, "key%06u", lookups++ % 1000);
-
-		assert_int_equal(table_lookup(t, key, arena, &value), TABLE_FOUND);
-		assert_true(slice_eq(value, SL("changed")) || slice_starts(value, SL("value ")) ||
-			    value.n == 9000);
-		if (lookups % 100 == 0)
-			arena_reset(arena);
-	}
-	assert_int_equal(status, 0);
-	assert_true(lookups > 0);
-	assert_slice(found(w, t, "key000053"), "changed");
-	arena_destroy(&arena);
-}
-
 static void test_lmdb_writer_refuses(void **state)
 {
 	struct world *w = *state;
@@ -654,8 +598,7 @@ static void test_change_is_read(void **state)
 {
 	struct world *w = *state;
 	struct table *text = text_table(w, "texthash", "t", "a 1\n");
-	struct table *late =
-	    table_open(w->set, arena_printf(w->arena, "texthash:%s/late", w->dir), 0);
+	struct table *late = table_open(w->set, arena_printf(w->arena, "texthash:%s/late", w->dir), 0);
 	struct table *lmdb;
 
 	build_numbered(w, 10);
@@ -710,7 +653,6 @@ int main(void)
 	    TEST(test_lmdb_update),
 	    TEST(test_lmdb_keys),
 	    TEST(test_lmdb_damage),
-	    TEST(test_lmdb_read_while_written),
 	    TEST(test_lmdb_writer_refuses),
 	    TEST(test_change_is_read),
 	    TEST(test_change_when_sealed),

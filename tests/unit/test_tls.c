@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * test_tls - handshakes over a socket pair with certificates made here. Linked twice: with the
- * kernel, and with the simulated network, under many seeds.
+ * test_tls - handshakes over a socket pair with certificates made here. Linked twice: with the kernel, and
+ * with the simulated network, under many seeds.
  */
 #include "config.h"
 #include "unit.h"
@@ -41,8 +41,8 @@ static void write_identity(const char *path, EVP_PKEY *key)
 	X509_gmtime_adj(X509_getm_notBefore(cert), -60);
 	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
 	X509_set_pubkey(cert, key);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-				   (const unsigned char *)"mail.example.com", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"mail.example.com",
+				   -1, -1, 0);
 	X509_set_issuer_name(cert, name);
 	X509_add_ext(cert, alt, -1);
 	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
@@ -194,10 +194,9 @@ static void plain_handshake(void *arg)
 	assert_int_equal(sc.client_status, STREAM_OK);
 	talk(&sc);
 	hang_up(&sc, f);
-	assert_slice(
-	    tls_summary(&sc.server_facts, sc.arena),
-	    "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) key-exchange X25519 "
-	    "server-signature RSA-PSS (2048 bits) server-digest SHA256");
+	assert_slice(tls_summary(&sc.server_facts, sc.arena),
+		     "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) key-exchange X25519 "
+		     "server-signature RSA-PSS (2048 bits) server-digest SHA256");
 	assert_true(slice_eq(tls_summary(&sc.client_facts, sc.arena),
 			     tls_summary(&sc.server_facts, sc.arena)));
 	assert_string_equal(tls_trust(&sc.server_facts), "Anonymous");
@@ -333,8 +332,7 @@ static void silent_peer(void *arg)
 	assert_int_equal(os_socketpair(SOCK_STREAM, fds), 0);
 	stream_init(&sc.a, fds[0]);
 	stream_init(&sc.b, fds[1]);
-	assert_int_equal(stream_write(&sc.a, SL("MAIL FROM:<>\r\nRCPT TO:<x>\r\n"), SOON),
-			 STREAM_OK);
+	assert_int_equal(stream_write(&sc.a, SL("MAIL FROM:<>\r\nRCPT TO:<x>\r\n"), SOON), STREAM_OK);
 	assert_int_equal(stream_close(&sc.a, SOON), STREAM_OK);
 	assert_int_equal(tls_start_server(sc.server, &sc.b, &sc.server_want, SOON, sc.arena,
 					  &sc.server_facts, &sc.server_problem),

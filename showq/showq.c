@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * showq - tells every client what is in the queue, in Postfix's protocol, and asks nothing of it. Reads the
+ * queue beside its owner; asks qmgr which messages are active.
+ */
+#include "base/check.h"
+#include "base/map.h"
+#include "config/settings.h"
+#include "daemon/daemon.h"
+#include "fiber/stream.h"
+#include "ipc/qmgr.h"
+#include "showq/listing.h"
+
+#include <stdlib.h>
+
+#define TOGETHER 64                      /* messages read by one job of a worker thread */
+#define QMGR_PATIENCE (5 * OS_SECOND)
+#define ENTRY_LIMIT ((size_t)256 << 20) /* of one batch's text */
+
+struct scan {
+	struct daemon_context *context;
+	struct arena *arena;
+	struct map *active;
+	struct queue_entry *found;
+	size_t count;
+	size_t size;
+	size_t next;
+	enum result result;
+	struct buffer out;
+};
+
+/* ---- on a worker thread */
+
+static bool collect(void *context, const struct queue_entry *entry)
+{
+	struct scan *s = context;
+
+	if (s->count == s->size) {
+		size_t size = s->size ? s->size * 2 : 256;
+		struct queue_entry *bigger = reallocarray(s->found, size, sizeof(*bigger));
+
+		if (bigger == NULL)
+			out_of_memory();
+		s->found = bigger;
+		s->size = size;
+	}
+	s->found[s->count] = *entry;
+	if (entry->name.n > 0)
+		s->found[s->count].name = arena_dup(s->arena, entry->name);
+	s->count++;
+	return true;
+}
+
+static void list_on_thread(void *arg)
+{
+	/* New mail first, as it moves from left to right while we look. */
+	static const unsigned places[] = {
+	    QUEUE_PLACE(QUEUE_IN_MAILDROP),
+	    QUEUE_PLACE(QUEUE_IN_JOURNAL) | QUEUE_PLACE(QUEUE_IN_LARGE),
+	    QUEUE_PLACE(QUEUE_IN_DEFERRED), QUEUE_PLACE(QUEUE_IN_HOLD)};
+	struct scan *s = arg;
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		(void)queue_list(s->context->queue_fd, places[i], collect, s, NULL);
+}
+
+static bool is_active(const struct scan *s, const struct queue_entry *e)
+{
+	return map_get(s->active, queue_id_slice(&e->location.id)) != NULL;
+}
+
+static void read_on_thread(void *arg)
+{
+	struct scan *s = arg;
+	struct arena *arena = arena_create();
+	size_t end = s->next + TOGETHER < s->count ? s->next + TOGETHER : s->count;
+
+	for (; s->next < end; s->next++) {
+		const struct queue_entry *found = &s->found[s->next];
+		struct listing_entry entry;
+
+		if (listing_read(s->context->queue_fd, found, is_active(s, found), arena, &entry) ==
+		    RES_OK)
+			listing_encode(&entry, &s->out);
+		arena_reset(arena);
+	}
+	arena_destroy(&arena);
+}
+
+/* ---- in the session's fiber */
+
+/* ask_active - which messages qmgr has under way; none when it does not answer. */
+static void ask_active(struct scan *s)
+{
+	const struct settings *st = s->context->settings;
+	struct slice path = arena_printf(s->arena, "public/%.*s", SL_ARG(st->queue_service_name));
+	int64_t deadline = os_deadline(QMGR_PATIENCE);
+	struct qmgr_active_ids ids = {.last = false};
+	struct ipc_conn *conn;
+
+	if (ipc_connect(path.p, deadline, &conn) != IPC_OK)
+		return;
+	if (ipc_send(conn, &qmgr_active_list_message, NULL, deadline) != IPC_OK)
+		ids.last = true;
+	while (!ids.last) {
+		if (ipc_expect(conn, &qmgr_active_ids_message, s->arena, &ids, deadline) != IPC_OK)
+			break;
+		for (size_t i = 0; i < ids.ids_count; i++)
+			map_put(s->active, ids.ids[i].queue_id, s);
+	}
+	ipc_conn_close(&conn);
+}
+
+static enum stream_status send_out(struct scan *s, struct stream *stream)
+{
+	enum stream_status status;
+	int64_t deadline = os_deadline(s->context->settings->ipc_timeout);
+
+	status = stream_write(stream, buffer_slice(&s->out), deadline);
+	if (status == STREAM_OK)
+		status = stream_flush(stream, deadline);
+	buffer_reset(&s->out);
+	return status;
+}
+
+static void showq_session(struct daemon_context *context, struct daemon_session *session)
+{
+	struct scan s = {.context = context, .arena = arena_create(), .active = map_create()};
+	struct stream stream;
+	enum stream_status status;
+
+	stream_init(&stream, session->fd);
+	buffer_init(&s.out, ENTRY_LIMIT);
+	ask_active(&s);
+	fiber_offload(list_on_thread, &s, "list queue");
+	listing_begin(&s.out);
+	status = send_out(&s, &stream);
+	while (status == STREAM_OK && s.next < s.count) {
+		fiber_offload(read_on_thread, &s, "read messages");
+		status = send_out(&s, &stream);
+	}
+	if (status == STREAM_OK) {
+		listing_end(&s.out);
+		(void)send_out(&s, &stream);
+	}
+	stream_close(&stream, os_deadline(OS_SECOND));
+	buffer_free(&s.out);
+	free(s.found);
+	map_destroy(&s.active);
+	arena_destroy(&s.arena);
+}
+
+static const struct daemon showq_daemon = {
+    .name = "showq",
+    .session = showq_session,
+    .exit_when_idle = true,
+    .workers = 2,
+};
+
+int main(int argc, char **argv)
+{
+	return daemon_main(argc, argv, &showq_daemon);
+}
