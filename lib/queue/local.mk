@@ -7,6 +7,7 @@ lib_libqueue_a_SOURCES = \
 	lib/queue/large.c \
 	lib/queue/list.c \
 	lib/queue/location.c \
+	lib/queue/maildrop.c lib/queue/maildrop.h \
 	lib/queue/mark_log.c \
 	lib/queue/marks.c lib/queue/marks.h \
 	lib/queue/message.c lib/queue/message.h \
