@@ -21,3 +21,31 @@ commands_postsuper_SOURCES = commands/postsuper.c $(QUEUE_TOOL)
 commands_postsuper_LDADD = $(COMMAND_LIBS)
 commands_postcat_SOURCES = commands/postcat.c $(QUEUE_TOOL)
 commands_postcat_LDADD = $(COMMAND_LIBS)
+
+COMMAND = commands/command.c commands/command.h
+
+sbin_PROGRAMS += commands/postdrop
+commands_postdrop_SOURCES = commands/postdrop.c commands/drop_pipe.c commands/drop_pipe.h $(COMMAND)
+commands_postdrop_LDADD = $(DAEMON_LIBS)
+
+# mailq and newaliases are sendmail under another name; postdrop gets its group at installation.
+sbin_PROGRAMS += commands/sendmail
+commands_sendmail_SOURCES = commands/sendmail.c commands/sendmail.h commands/sendmail_drop.c \
+	commands/sendmail_smtp.c commands/sendmail_submit.c commands/drop_pipe.c commands/drop_pipe.h \
+	$(COMMAND)
+commands_sendmail_LDADD = lib/libsmtp.a lib/libmessage.a lib/libaddress.a $(COMMAND_LIBS)
+
+INSTALL_EXEC_HOOKS += install-commands
+install-commands:
+	$(MKDIR_P) $(DESTDIR)$(bindir)
+	cd $(DESTDIR)$(bindir) && rm -f mailq newaliases && \
+		$(LN_S) $(sbindir)/sendmail mailq && $(LN_S) $(sbindir)/sendmail newaliases
+	@if test "$$(id -u)" = 0 && getent group postdrop >/dev/null 2>&1 && test -z "$(DESTDIR)"; then \
+		for f in postdrop postqueue; do \
+			test ! -f $(sbindir)/$$f || { chgrp postdrop $(sbindir)/$$f && chmod 2755 $(sbindir)/$$f; }; \
+		done; \
+	fi
+
+UNINSTALL_HOOKS += uninstall-commands
+uninstall-commands:
+	rm -f $(DESTDIR)$(bindir)/mailq $(DESTDIR)$(bindir)/newaliases
