@@ -55,6 +55,9 @@ void service_died(struct master *m, struct service *s, const struct process *p, 
 	if (m->stopping && WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGKILL))
 		return;
 	report_death(s, p, status);
+	/* What works by the clock as well as for clients (qmgr) does not wait for the next of them. */
+	if (!m->stopping && s->cf != NULL && s->cf->wakeup > 0 && (!clean || s->row->exclusive))
+		s->wakeup_pending = true;
 	if (well || (clean && p->ready_at != 0))
 		s->throttle = 0;
 	else if (!m->stopping && !p->draining && s->paused_until == 0)

@@ -350,19 +350,26 @@ static bool is_active(const struct message *m, void *arg)
 	return queue_of(m) == QMGR_QUEUES_ACTIVE;
 }
 
+/*
+ * The list comes from one who is about to read the queue: what is finished has left it before the
+ * answer.
+ */
 static enum ipc_status on_active_list(struct ipc_conn *conn, const void *msg, struct arena *arena,
 				      void *arg)
 {
 	struct client *c = arg;
-	size_t count;
-	struct message **all = index_collect(c->q->index, is_active, NULL, &count);
-	struct queue_id *ids = ARENA_ARRAY(arena, count + 1, struct queue_id);
-	struct mail_id *out = ARENA_ARRAY(arena, count + 1, struct mail_id);
 	enum ipc_status status = IPC_OK;
-	size_t from = 0;
+	struct message **all;
+	struct queue_id *ids;
+	struct mail_id *out;
+	size_t count, from = 0;
 	bool last = false;
 
 	(void)msg;
+	fiber_offload(sync_on_thread, c->q, "sync");
+	all = index_collect(c->q->index, is_active, NULL, &count);
+	ids = ARENA_ARRAY(arena, count + 1, struct queue_id);
+	out = ARENA_ARRAY(arena, count + 1, struct mail_id);
 	for (size_t i = 0; i < count; i++) {
 		message_id(all[i], &ids[i]);
 		out[i].queue_id = queue_id_slice(&ids[i]);

@@ -202,6 +202,7 @@ static void begin_message(struct sched *s, struct sched_item *item)
 
 	leave(s, item);
 	item->state = SCHED_LOADING;
+	item->flushes = s->flushes;
 	item->active = m;
 	m->item = item;
 	m->arena = arena;
@@ -334,6 +335,8 @@ static void on_settled(struct sched *s, const struct sched_event *e)
 	item->doom = SCHED_FATE_NORMAL;
 	item->state = SCHED_NONE;
 	s->active--;
+	/* Who flushed the queue while it was under way meant it too. */
+	item->flushed = item->flushed || item->flushes != s->flushes;
 	if (e->state == SCHED_DEFERRED)
 		enter_deferred(s, item, item->flushed ? s->now : e->until);
 	else if (e->state == SCHED_HELD)
@@ -381,6 +384,7 @@ static void flush_item(struct sched *s, struct sched_item *item)
 /* flush_all - every deferred message is due; equal keys are a heap in any order. */
 static void flush_all(struct sched *s)
 {
+	s->flushes++;
 	for (size_t i = 0; i < s->deferred.count; i++) {
 		s->deferred.nodes[i]->key = s->now;
 		CONTAINER_OF(s->deferred.nodes[i], struct sched_item, node)->flushed = true;

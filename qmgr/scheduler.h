@@ -94,6 +94,7 @@ struct sched_item {
 	bool warned;    /* the sender has been told of the delay */
 	bool expire;    /* forced: as if it were too old */
 	bool flushed;   /* somebody asked for it: defer_transports does not stop it */
+	uint8_t flushes; /* how many there had been when it was loaded */
 };
 
 struct sched_recipient {

@@ -101,6 +101,7 @@ struct sched {
 	bool incoming_next; /* whose turn it is to be loaded */
 	struct heap incoming;
 	struct heap deferred;
+	uint8_t flushes; /* counts them */
 	size_t held;
 	size_t active;
 	size_t recipients;

@@ -162,8 +162,10 @@ def test_null_sender_failure(world):
     qid = w.put("bad@x.test", sender="")
     w.i.wait_log(f"{qid}: removed")
     assert w.bounce.requests == []
+    old = w.i.pids("qmgr")
     w.i.set(notify_classes="2bounce, resource, software")
     w.i.reload()
+    eventually(lambda: w.i.pids("qmgr") not in (old, []), what="a new qmgr")
     qid = w.put("bad@x.test", sender="")
     w.i.wait_log(f"{qid}: removed")
     assert [r["sender"] for r in w.bounce.requests] == [""]

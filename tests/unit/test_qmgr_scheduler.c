@@ -703,6 +703,27 @@ static void test_defer_transports(void **state)
 	world_free(&w);
 }
 
+/* Whoever flushes while a message is being tried means that message too. */
+static void test_flush_while_under_way(void **state)
+{
+	struct world w;
+	struct letter *l = letter_new(1, 1, 1);
+
+	(void)state;
+	world_init(&w);
+	w.fate = all_temporary;
+	world_go(&w);
+	arrive(&w, l);
+	step(&w, (struct sched_event){.type = SCHED_EV_FLUSH});
+	run(&w, w.now + 10 * SECOND);
+	assert_int_equal(l->tries, 2);
+	assert_int_equal(l->item.state, SCHED_DEFERRED);
+	w.fate = all_good;
+	run(&w, INT64_MAX);
+	letter_free(l);
+	world_free(&w);
+}
+
 static void test_active_limit(void **state)
 {
 	struct world w;
@@ -948,6 +969,7 @@ int main(void)
 	    cmocka_unit_test(test_throttled_transport),
 	    cmocka_unit_test(test_retry_itself_unavailable),
 	    cmocka_unit_test(test_defer_transports),
+	    cmocka_unit_test(test_flush_while_under_way),
 	    cmocka_unit_test(test_active_limit),
 	    cmocka_unit_test(test_control_active),
 	    cmocka_unit_test(test_feedback_parse),
