@@ -41,7 +41,7 @@ install-commands:
 	cd $(DESTDIR)$(bindir) && rm -f mailq newaliases && \
 		$(LN_S) $(sbindir)/sendmail mailq && $(LN_S) $(sbindir)/sendmail newaliases
 	@if test "$$(id -u)" = 0 && getent group postdrop >/dev/null 2>&1 && test -z "$(DESTDIR)"; then \
-		for f in postdrop postqueue; do \
+		for f in postdrop postqueue postlog; do \
 			test ! -f $(sbindir)/$$f || { chgrp postdrop $(sbindir)/$$f && chmod 2755 $(sbindir)/$$f; }; \
 		done; \
 	fi
@@ -49,3 +49,8 @@ install-commands:
 UNINSTALL_HOOKS += uninstall-commands
 uninstall-commands:
 	rm -f $(DESTDIR)$(bindir)/mailq $(DESTDIR)$(bindir)/newaliases
+
+# set-gid setgid_group once installed: users may log through public/postlog
+sbin_PROGRAMS += commands/postlog
+commands_postlog_SOURCES = commands/postlog.c
+commands_postlog_LDADD = lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS_OS) -lpthread

@@ -2,7 +2,7 @@
 # Turns schema/events/*.events into C:
 #   awk -v output=header|tables -f generate.awk FILE...
 #
-#   event NAME info|warning|error|fatal     `-- ` lines before it are its remark
+#   event NAME info|warning|error|fatal|panic     `-- ` lines before it are its remark
 #   	TYPE FIELD [-- remark]              in the order in which a structured log would have them
 #   	> TEXT                              the line as Postfix writes it: {field} is replaced
 #   	?FIELD TEXT                         only when that field is there (not absent, not zero)
@@ -93,7 +93,7 @@ BEGIN {
 
 $1 == "event" {
 	finish()
-	if (NF != 3 || $3 !~ /^(info|warning|error|fatal)$/ || ($2 in known))
+	if (NF != 3 || $3 !~ /^(info|warning|error|fatal|panic)$/ || ($2 in known))
 		fail("event NAME LEVEL, once each, is needed")
 	known[$2] = 1
 	name = $2
