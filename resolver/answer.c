@@ -114,6 +114,10 @@ static int make_context(const struct resolver_options *options, bool validate,
 		error = add_anchors(*ctx, options->anchors, arena);
 	if (error == 0)
 		error = ub_ctx_async(*ctx, 1);
+	/* Makes libunbound read its settings now, which takes files and more stack than a fiber has,
+	 * rather than at the first query. The name never resolves anyhow (RFC 6761 6.4). */
+	if (error == 0)
+		error = ub_ctx_zone_add(*ctx, "invalid", "static");
 	if (error != 0) {
 		ub_ctx_delete(*ctx);
 		*ctx = NULL;

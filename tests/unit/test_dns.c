@@ -8,6 +8,7 @@
 #include "dns/dns.h"
 #include "fiber/fiber.h"
 #include "os/file.h"
+#include "os/process.h"
 #include "resolver/answer.h"
 #include "resolver/hosts.h"
 #include "resolver/rdata.h"
@@ -36,24 +37,24 @@ struct scripted {
 #define DATA(literal) literal, sizeof(literal) - 1
 
 static const struct scripted script[] = {
-    {"mx.test", 15, NOERROR, 15, DATA("\0\24\2mb\4test\0")},
-    {"mx.test", 15, NOERROR, 15, DATA("\0\12\2ma\4test\0")},
-    {"mx.test", 15, NOERROR, 15, DATA("\0\36\2mc\4test\0")},
-    {"null.test", 15, NOERROR, 15, DATA("\0\0\0")},
-    {"odd.test", 15, NOERROR, 15, DATA("\0\12\3a b\4test\0")}, /* a space in a label */
-    {"a.test", 1, NOERROR, 1, DATA("\300\0\2\1")},
-    {"a.test", 28, NOERROR, 28, DATA("\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\1")},
-    {"only4.test", 1, NOERROR, 1, DATA("\300\0\2\2")},
-    {"half.test", 1, NOERROR, 1, DATA("\300\0\2\3")},
-    {"half.test", 28, SERVFAIL, 0, NULL, 0},
-    {"alias.test", 1, NOERROR, 5, DATA("\1a\4test\0")},
-    {"txt.test", 16, NOERROR, 16, DATA("\3one\4 two")},
-    {"fail.test", 15, SERVFAIL, 0, NULL, 0},
-    {"fail.test", 1, SERVFAIL, 0, NULL, 0},
-    {"fail.test", 28, SERVFAIL, 0, NULL, 0},
-    {"empty.test", 16, NOERROR, 0, NULL, 0},
-    {"3.2.0.192.in-addr.arpa", 12, NOERROR, 12, DATA("\4half\4test\0")},
-    {"9.2.0.192.in-addr.arpa", 12, NOERROR, 12, DATA("\1a\4test\0")}, /* does not lead back */
+    {"mx.corp", 15, NOERROR, 15, DATA("\0\24\2mb\4corp\0")},
+    {"mx.corp", 15, NOERROR, 15, DATA("\0\12\2ma\4corp\0")},
+    {"mx.corp", 15, NOERROR, 15, DATA("\0\36\2mc\4corp\0")},
+    {"null.corp", 15, NOERROR, 15, DATA("\0\0\0")},
+    {"odd.corp", 15, NOERROR, 15, DATA("\0\12\3a b\4corp\0")}, /* a space in a label */
+    {"a.corp", 1, NOERROR, 1, DATA("\300\0\2\1")},
+    {"a.corp", 28, NOERROR, 28, DATA("\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\1")},
+    {"only4.corp", 1, NOERROR, 1, DATA("\300\0\2\2")},
+    {"half.corp", 1, NOERROR, 1, DATA("\300\0\2\3")},
+    {"half.corp", 28, SERVFAIL, 0, NULL, 0},
+    {"alias.corp", 1, NOERROR, 5, DATA("\1a\4corp\0")},
+    {"txt.corp", 16, NOERROR, 16, DATA("\3one\4 two")},
+    {"fail.corp", 15, SERVFAIL, 0, NULL, 0},
+    {"fail.corp", 1, SERVFAIL, 0, NULL, 0},
+    {"fail.corp", 28, SERVFAIL, 0, NULL, 0},
+    {"empty.corp", 16, NOERROR, 0, NULL, 0},
+    {"3.2.0.192.in-addr.arpa", 12, NOERROR, 12, DATA("\4half\4corp\0")},
+    {"9.2.0.192.in-addr.arpa", 12, NOERROR, 12, DATA("\1a\4corp\0")}, /* does not lead back */
 };
 
 /* question_of - the name as text, its type, and where the question ends; 0 on nonsense. */
@@ -108,7 +109,7 @@ static void reply(int fd, const unsigned char *p, size_t n, const struct sockadd
 	if (end == 0)
 		return;
 	rcode = known_name(name) || strchr(name, '.') == NULL ? NOERROR : NXDOMAIN;
-	if (strcmp(name, "silent.test") == 0)
+	if (strcmp(name, "silent.corp") == 0)
 		return;
 	buffer_init(&out, 4096);
 	buffer_append(&out, slice(p, end));
@@ -158,8 +159,10 @@ static pid_t start_dns_server(unsigned *port)
 	*port = ntohs(in.sin_port);
 	child = fork();
 	assert_true(child >= 0);
-	if (child == 0)
+	if (child == 0) {
+		os_parent_death_signal(SIGKILL);
 		run_dns_server(fd);
+	}
 	os_close(fd);
 	return child;
 }
@@ -242,28 +245,28 @@ static void check_mx(struct rig *rig)
 	struct dns_answer answer;
 	bool null_mx;
 
-	assert_int_equal(dns_lookup_mx(rig->client, SL("MX.test."), rig->arena, SOON, &answer, &null_mx),
+	assert_int_equal(dns_lookup_mx(rig->client, SL("MX.corp."), rig->arena, SOON, &answer, &null_mx),
 			 DNS_FOUND);
 	assert_false(null_mx);
 	assert_false(answer.validated);
 	assert_int_equal(answer.record_count, 3);
-	assert_slice(answer.records[0].data, "ma.test");
+	assert_slice(answer.records[0].data, "ma.corp");
 	assert_int_equal(answer.records[0].preference, 10);
-	assert_slice(answer.records[1].data, "mb.test");
-	assert_slice(answer.records[2].data, "mc.test");
+	assert_slice(answer.records[1].data, "mb.corp");
+	assert_slice(answer.records[2].data, "mc.corp");
 	assert_int_equal(
-	    dns_lookup_mx(rig->client, SL("null.test"), rig->arena, SOON, &answer, &null_mx),
+	    dns_lookup_mx(rig->client, SL("null.corp"), rig->arena, SOON, &answer, &null_mx),
 	    DNS_FOUND);
 	assert_true(null_mx);
-	assert_int_equal(dns_lookup_mx(rig->client, SL("odd.test"), rig->arena, SOON, &answer, &null_mx),
+	assert_int_equal(dns_lookup_mx(rig->client, SL("odd.corp"), rig->arena, SOON, &answer, &null_mx),
 			 DNS_NODATA);
-	assert_int_equal(dns_lookup_mx(rig->client, SL("a.test"), rig->arena, SOON, &answer, &null_mx),
+	assert_int_equal(dns_lookup_mx(rig->client, SL("a.corp"), rig->arena, SOON, &answer, &null_mx),
 			 DNS_NODATA);
 	assert_int_equal(
-	    dns_lookup_mx(rig->client, SL("nowhere.test"), rig->arena, SOON, &answer, &null_mx),
+	    dns_lookup_mx(rig->client, SL("nowhere.corp"), rig->arena, SOON, &answer, &null_mx),
 	    DNS_NXDOMAIN);
 	assert_int_equal(
-	    dns_lookup_mx(rig->client, SL("fail.test"), rig->arena, SOON, &answer, &null_mx),
+	    dns_lookup_mx(rig->client, SL("fail.corp"), rig->arena, SOON, &answer, &null_mx),
 	    DNS_TEMPFAIL);
 	assert_true(answer.why.n > 0);
 	assert_int_equal(dns_lookup_mx(rig->client, SL("a..b"), rig->arena, SOON, &answer, &null_mx),
@@ -281,26 +284,26 @@ static void check_addresses(struct rig *rig)
 	dns_families_parse(SL("ipv6"), SL("any"), SL("native, dns"), &six);
 	assert_true(six.native && !six.ipv4 && !both.native);
 	assert_int_equal(
-	    dns_lookup_addresses(rig->client, SL("a.test"), &both, rig->arena, SOON, &out), DNS_FOUND);
+	    dns_lookup_addresses(rig->client, SL("a.corp"), &both, rig->arena, SOON, &out), DNS_FOUND);
 	assert_int_equal(out.count, 2);
 	assert_int_equal(out.addresses[0].bits, 128); /* preferred */
 	assert_int_equal(out.addresses[1].bytes[3], 1);
 	assert_int_equal(
-	    dns_lookup_addresses(rig->client, SL("alias.test"), &both, rig->arena, SOON, &out),
+	    dns_lookup_addresses(rig->client, SL("alias.corp"), &both, rig->arena, SOON, &out),
 	    DNS_FOUND);
-	assert_slice(out.canonical, "a.test");
+	assert_slice(out.canonical, "a.corp");
 	assert_int_equal(
-	    dns_lookup_addresses(rig->client, SL("half.test"), &both, rig->arena, SOON, &out),
+	    dns_lookup_addresses(rig->client, SL("half.corp"), &both, rig->arena, SOON, &out),
 	    DNS_FOUND);
 	assert_int_equal(out.count, 1);
 	assert_int_equal(
-	    dns_lookup_addresses(rig->client, SL("half.test"), &six, rig->arena, SOON, &out),
+	    dns_lookup_addresses(rig->client, SL("half.corp"), &six, rig->arena, SOON, &out),
 	    DNS_TEMPFAIL);
 	assert_int_equal(
-	    dns_lookup_addresses(rig->client, SL("only4.test"), &six, rig->arena, SOON, &out),
+	    dns_lookup_addresses(rig->client, SL("only4.corp"), &six, rig->arena, SOON, &out),
 	    DNS_NODATA);
 	assert_int_equal(
-	    dns_lookup_addresses(rig->client, SL("gone.test"), &both, rig->arena, SOON, &out),
+	    dns_lookup_addresses(rig->client, SL("gone.corp"), &both, rig->arena, SOON, &out),
 	    DNS_NXDOMAIN);
 	assert_int_equal(
 	    dns_lookup_addresses(rig->client, SL("[192.0.2.77]"), &both, rig->arena, SOON, &out),
@@ -314,10 +317,10 @@ static void check_addresses(struct rig *rig)
 	    DNS_NODATA);
 	/* /etc/hosts, only where it is asked for */
 	assert_int_equal(
-	    dns_lookup_addresses(rig->client, SL("Hosted.test"), &six, rig->arena, SOON, &out),
+	    dns_lookup_addresses(rig->client, SL("Hosted.corp"), &six, rig->arena, SOON, &out),
 	    DNS_FOUND);
 	assert_int_equal(
-	    dns_lookup_addresses(rig->client, SL("hosted.test"), &both, rig->arena, SOON, &out),
+	    dns_lookup_addresses(rig->client, SL("hosted.corp"), &both, rig->arena, SOON, &out),
 	    DNS_NXDOMAIN);
 }
 
@@ -327,28 +330,28 @@ static void check_others(struct rig *rig)
 	struct slice name, reverse;
 	struct ip_addr ip;
 
-	assert_int_equal(dns_lookup(rig->client, DNS_TYPE_TXT, SL("txt.test"), rig->arena, SOON, &answer),
+	assert_int_equal(dns_lookup(rig->client, DNS_TYPE_TXT, SL("txt.corp"), rig->arena, SOON, &answer),
 			 DNS_FOUND);
 	assert_slice(answer.records[0].data, "one two");
 	assert_int_equal(
-	    dns_lookup(rig->client, DNS_TYPE_TXT, SL("empty.test"), rig->arena, SOON, &answer),
+	    dns_lookup(rig->client, DNS_TYPE_TXT, SL("empty.corp"), rig->arena, SOON, &answer),
 	    DNS_NODATA);
 	assert_true(ip_parse(SL("192.0.2.3"), &ip));
 	assert_int_equal(dns_verify_client(rig->client, &ip, rig->arena, SOON, &name, &reverse),
 			 DNS_FOUND);
-	assert_slice(name, "half.test");
+	assert_slice(name, "half.corp");
 	assert_true(ip_parse(SL("192.0.2.9"), &ip));
 	assert_int_equal(dns_verify_client(rig->client, &ip, rig->arena, SOON, &name, &reverse),
 			 DNS_NXDOMAIN);
-	assert_slice(reverse, "a.test");
+	assert_slice(reverse, "a.corp");
 	assert_true(slice_is_null(name));
 	assert_true(ip_parse(SL("192.0.2.50"), &ip));
 	assert_int_equal(dns_verify_client(rig->client, &ip, rig->arena, SOON, &name, &reverse),
 			 DNS_FOUND);
-	assert_slice(name, "four.hosted.test");
+	assert_slice(name, "four.hosted.corp");
 	/* a server that does not answer: the deadline is the caller's */
 	int64_t began = os_now();
-	assert_int_equal(dns_lookup(rig->client, DNS_TYPE_MX, SL("silent.test"), rig->arena,
+	assert_int_equal(dns_lookup(rig->client, DNS_TYPE_MX, SL("silent.corp"), rig->arena,
 				    os_deadline(300 * OS_MILLISECOND), &answer),
 			 DNS_TEMPFAIL);
 	assert_true(os_now() - began < 5 * OS_SECOND);
@@ -366,7 +369,7 @@ static void ask_one(void *arg)
 	struct arena *arena = arena_create();
 	struct dns_answer answer;
 
-	if (dns_lookup(crowd->rig->client, DNS_TYPE_A, SL("a.test"), arena, SOON, &answer) ==
+	if (dns_lookup(crowd->rig->client, DNS_TYPE_A, SL("a.corp"), arena, SOON, &answer) ==
 		DNS_FOUND &&
 	    answer.record_count == 1)
 		crowd->right++;
@@ -400,7 +403,7 @@ static void whole_way(void *arg)
 	/* no resolver at all: temporary, and soon */
 	rig->client = dns_client_create(rig->path);
 	rig->arena = arena_create();
-	assert_int_equal(dns_lookup(rig->client, DNS_TYPE_A, SL("a.test"), rig->arena, SOON, &answer),
+	assert_int_equal(dns_lookup(rig->client, DNS_TYPE_A, SL("a.corp"), rig->arena, SOON, &answer),
 			 DNS_TEMPFAIL);
 	dns_client_destroy(&rig->client);
 	arena_destroy(&rig->arena);
@@ -414,8 +417,8 @@ static void test_whole_way(void **state)
 	char forwarder[64];
 	const char *problem;
 	struct resolver_options options = {
-	    .hosts = SL("192.0.2.50 four.hosted.test other # words\n2001:db8::7\thosted.test\n"
-			"192.0.2.50 four.hosted.test\nnonsense here\n")};
+	    .hosts = SL("192.0.2.50 four.hosted.corp other # words\n2001:db8::7\thosted.corp\n"
+			"192.0.2.50 four.hosted.corp\nnonsense here\n")};
 
 	(void)state;
 	snprintf(forwarder, sizeof(forwarder), "127.0.0.1@%u", port);
@@ -434,20 +437,20 @@ static void test_rdata(void **state)
 	struct resolver_answer_record record;
 
 	(void)state;
-	assert_true(rdata_convert(DNS_TYPE_SRV, SL("\0\1\0\2\0\31\1a\4test\0"), arena, &record));
+	assert_true(rdata_convert(DNS_TYPE_SRV, SL("\0\1\0\2\0\31\1a\4corp\0"), arena, &record));
 	assert_int_equal(record.preference, 1);
 	assert_int_equal(record.weight, 2);
 	assert_int_equal(record.port, 25);
-	assert_slice(record.data, "a.test");
-	assert_false(rdata_convert(DNS_TYPE_MX, SL("\0\12\2ma\4test"), arena, &record));
-	assert_false(rdata_convert(DNS_TYPE_MX, SL("\0\12\2ma\4test\0x"), arena, &record));
+	assert_slice(record.data, "a.corp");
+	assert_false(rdata_convert(DNS_TYPE_MX, SL("\0\12\2ma\4corp"), arena, &record));
+	assert_false(rdata_convert(DNS_TYPE_MX, SL("\0\12\2ma\4corp\0x"), arena, &record));
 	assert_false(rdata_convert(DNS_TYPE_MX, SL("\0\12\300\14"), arena, &record));
 	assert_false(rdata_convert(DNS_TYPE_PTR, SL("\3a.b\0"), arena, &record));
 	assert_false(rdata_convert(DNS_TYPE_PTR, SL("\3a\nb\0"), arena, &record));
 	assert_false(rdata_convert(DNS_TYPE_A, SL("\1\2\3"), arena, &record));
 	assert_false(rdata_convert(DNS_TYPE_TXT, SL("\5abc"), arena, &record));
-	assert_true(query_name_valid(SL("_25._tcp.mail.test")));
-	assert_false(query_name_valid(SL(".test")));
+	assert_true(query_name_valid(SL("_25._tcp.mail.corp")));
+	assert_false(query_name_valid(SL(".corp")));
 	assert_false(query_name_valid(SL("test.")));
 	arena_destroy(&arena);
 }
