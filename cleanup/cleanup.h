@@ -26,7 +26,8 @@ struct cleanup {
 	struct table_list *virtual_alias_maps;
 	struct map *dropped_headers; /* message_drop_headers, lower case */
 	bool propagate_extension;    /* propagate_unmatched_extensions names `virtual` */
-	struct queue_writer *writer; /* NULL: the disk refused so far */
+	struct queue_writer *writer; /* NULL: no message came yet, or the disk refused so far */
+	struct fiber_mutex opening;  /* of the writer: one session does it */
 	struct committer *committer;
 	uint64_t free_bytes;   /* of the queue's file system, as of `free_asked` */
 	int64_t free_asked;    /* monotonic */

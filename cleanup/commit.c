@@ -113,12 +113,13 @@ static void commit_fiber(void *arg)
 	struct committer *c = arg;
 
 	for (;;) {
-		struct batch_job job = {c->process->writer, c->batch};
+		struct batch_job job;
 
 		while (list_empty(&c->ready))
 			if (fiber_cond_wait(&c->has_ready, OS_NEVER, "messages to commit") < 0)
 				return;
 		gather(c);
+		job = (struct batch_job){c->process->writer, c->batch};
 		c->busy = true;
 		fiber_offload(commit_batch, &job, "disk sync");
 		c->busy = false;

@@ -56,6 +56,7 @@ static void cleanup_start(struct daemon_context *context)
 {
 	struct cleanup *p = context->state;
 
+	fiber_mutex_init(&p->opening);
 	p->committer = committer_start(p);
 }
 

@@ -65,14 +65,18 @@ static void open_writer(void *arg)
 /* writer_ready - the journal segment is taken with the first message, not at start: the disk may be full now. */
 static bool writer_ready(struct message *m)
 {
-	struct writer_job job = {.process = m->process};
+	struct writer_job job = {.process = m->process, .error.reason = QUEUE_IO};
 
 	if (m->process->writer != NULL)
 		return true;
-	fiber_offload(open_writer, &job, "new journal segment");
-	if (job.result != RES_OK)
+	if (fiber_mutex_lock(&m->process->opening, OS_NEVER, "new journal segment") == 0) {
+		if (m->process->writer == NULL)
+			fiber_offload(open_writer, &job, "new journal segment");
+		fiber_mutex_unlock(&m->process->opening);
+	}
+	if (m->process->writer == NULL)
 		refuse_queue_error(m, &job.error);
-	return job.result == RES_OK;
+	return m->process->writer != NULL;
 }
 
 static enum ipc_status begin(struct session *s, struct ipc_frame *frame)
