@@ -52,5 +52,6 @@ uninstall-commands:
 
 # set-gid setgid_group once installed: users may log through public/postlog
 sbin_PROGRAMS += commands/postlog
+dist_man1_MANS += man/postlog.1
 commands_postlog_SOURCES = commands/postlog.c
 commands_postlog_LDADD = lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS_OS) -lpthread

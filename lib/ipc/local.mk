@@ -24,3 +24,8 @@ check_PROGRAMS += tests/unit/test_ipc
 tests_unit_test_ipc_SOURCES = tests/unit/test_ipc.c tests/unit/unit.h
 tests_unit_test_ipc_LDADD = lib/libipc.a lib/libfiber.a $(LIBS_OS) $(CMOCKA_LIBS) -lpthread
 endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_ipc
+tests_fuzz_fuzz_ipc_SOURCES = tests/fuzz/fuzz_ipc.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ipc_LDADD = lib/libipc.a lib/libfiber.a $(LIBS_OS) -lpthread
+tests_fuzz_fuzz_ipc_LDFLAGS = $(FUZZ_LINK)
