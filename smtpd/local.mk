@@ -1,1 +1,27 @@
-# Filled with the folder.
+# smtpd's parts are a library, so that its tests link with them.
+noinst_LIBRARIES += smtpd/libsmtpd.a
+smtpd_libsmtpd_a_SOURCES = \
+	smtpd/client.c \
+	smtpd/command_bdat.c \
+	smtpd/command_data.c \
+	smtpd/command_hello.c \
+	smtpd/command_mail.c \
+	smtpd/command_misc.c \
+	smtpd/command_rcpt.c \
+	smtpd/command_starttls.c \
+	smtpd/process.c \
+	smtpd/receive.c \
+	smtpd/reply.c \
+	smtpd/restriction.c smtpd/restriction.h \
+	smtpd/restriction_access.c \
+	smtpd/restriction_dns.c \
+	smtpd/restriction_name.c \
+	smtpd/restriction_parse.c \
+	smtpd/restriction_relay.c \
+	smtpd/restriction_simple.c \
+	smtpd/restriction_stage.c \
+	smtpd/session.c smtpd/smtpd.h
+
+pkglibexec_PROGRAMS += smtpd/smtpd
+smtpd_smtpd_SOURCES = smtpd/main.c
+smtpd_smtpd_LDADD = smtpd/libsmtpd.a $(DAEMON_LIBS)
