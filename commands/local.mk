@@ -55,3 +55,4 @@ sbin_PROGRAMS += commands/postlog
 dist_man1_MANS += man/postlog.1
 commands_postlog_SOURCES = commands/postlog.c
 commands_postlog_LDADD = lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS_OS) -lpthread
+dist_man1_MANS += man/postqueue.1 man/postsuper.1 man/postcat.1

@@ -30,3 +30,6 @@ qmgr_qmgr_LDADD = qmgr/libscheduler.a lib/libdaemon.a $(COMMAND_LIBS) $(SECCOMP_
 noinst_PROGRAMS += tests/system/queue_put
 tests_system_queue_put_SOURCES = tests/system/queue_put.c
 tests_system_queue_put_LDADD = $(COMMAND_LIBS)
+
+dist_man8_MANS += man/qmgr.8
+EXTRA_DIST += tests/system/qmgr_world.py tests/system/test_qmgr.py tests/system/test_postqueue.py
