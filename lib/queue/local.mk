@@ -38,3 +38,14 @@ endif
 check_PROGRAMS += tests/crash/queue_ledger
 tests_crash_queue_ledger_SOURCES = tests/crash/queue_ledger.c
 tests_crash_queue_ledger_LDADD = lib/libqueue.a lib/libsimfile.a $(LIBS_OS) -lpthread
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_queue_damage
+tests_unit_test_queue_damage_SOURCES = tests/unit/test_queue_damage.c tests/unit/unit.h
+tests_unit_test_queue_damage_LDADD = lib/libqueue.a lib/libsimfile.a $(LIBS_OS) $(CMOCKA_LIBS) -lpthread
+endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_queue_record
+tests_fuzz_fuzz_queue_record_SOURCES = tests/fuzz/fuzz_queue_record.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_queue_record_LDADD = lib/libqueue.a lib/libsimfile.a $(LIBS_OS) -lpthread
+tests_fuzz_fuzz_queue_record_LDFLAGS = $(FUZZ_LINK)

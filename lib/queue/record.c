@@ -37,6 +37,11 @@ uint32_t record_content_seed(const struct record *r)
 	return (uint32_t)(r->key ^ r->key >> 32);
 }
 
+uint32_t record_content_crc(const struct record *r, struct slice content)
+{
+	return crc32c(record_content_seed(r), content);
+}
+
 static uint32_t head_crc(const uint8_t header[RECORD_HEADER], struct slice payload)
 {
 	uint32_t crc = crc32c(0, slice(header, AT_CRC));

@@ -34,6 +34,8 @@ uint64_t record_payload_offset(const struct record *r);
 void record_put_header(struct record *r, struct slice payload, uint8_t to[RECORD_HEADER]);
 /* record_content_seed - where the CRC over the content starts from. */
 uint32_t record_content_seed(const struct record *r);
+/* record_content_crc - over content that is all in memory. */
+uint32_t record_content_crc(const struct record *r, struct slice content);
 /* record_put_trailer - content_crc: over the content, from record_content_seed. */
 void record_put_trailer(const struct record *r, uint32_t content_crc, uint8_t to[RECORD_TRAILER]);
 /* record_parse_trailer - does this trailer belong to r? *content_crc: what it says. */
