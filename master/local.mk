@@ -23,7 +23,5 @@ noinst_PROGRAMS += tests/system/escape
 tests_system_escape_SOURCES = tests/system/escape.c
 tests_system_escape_LDADD = $(MASTER_LIBS)
 
-EXTRA_DIST += tests/system/test_confinement.py tests/system/test_master.py
-
 dist_man1_MANS += man/postrider.1
 dist_man8_MANS += man/master.8

@@ -1,1 +1,6 @@
-EXTRA_DIST += tests/system/harness.py tests/system/conftest.py
+# What the distribution takes along of the tests besides the sources that the folders name. A new
+# system test is found by its name.
+EXTRA_DIST += \
+	$(wildcard $(srcdir)/tests/system/*.py) \
+	$(wildcard $(srcdir)/tests/crash/*.py) \
+	$(wildcard $(srcdir)/tests/crash/README*)
