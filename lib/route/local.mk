@@ -2,7 +2,7 @@ noinst_LIBRARIES += lib/libroute.a
 lib_libroute_a_SOURCES = \
 	lib/route/address_find.c lib/route/address_find.h \
 	lib/route/known.c \
-	lib/route/own_address.c \
+	lib/route/own_address.c lib/route/own_address.h \
 	lib/route/resolve.c \
 	lib/route/rewrite.c \
 	lib/route/route.c lib/route/route.h lib/route/route_state.h

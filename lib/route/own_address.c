@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* own_address - the addresses under which this machine gets mail: user@[192.0.2.1] is local. */
+/* own_address - see own_address.h. */
 #include "os/host.h"
 #include "route/route_state.h"
 

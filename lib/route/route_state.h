@@ -3,14 +3,9 @@
 #ifndef ROUTE_ROUTE_STATE_H
 #define ROUTE_ROUTE_STATE_H
 
-#include "base/ip.h"
 #include "config/settings.h"
+#include "route/own_address.h"
 #include "route/route.h"
-
-struct own_addresses {
-	struct ip_addr *items;
-	size_t count;
-};
 
 struct route {
 	struct arena *arena;
@@ -37,13 +32,5 @@ struct route {
 	struct table_list *virtual_mailbox_maps;
 	struct table_list *relay_recipient_maps;
 };
-
-/*
- * own_addresses_load - inet_interfaces ("all", "loopback-only", names, addresses) and proxy_interfaces.
- * Names are asked of the C library, which may take its time: only when a process starts.
- */
-void own_addresses_load(const struct settings *settings, struct arena *arena,
-			struct own_addresses *own);
-bool own_addresses_contain(const struct own_addresses *own, const struct ip_addr *ip);
 
 #endif
