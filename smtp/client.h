@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/* client - what the process holds, and a delivery from the first lookup to the last outcome. */
+#ifndef SMTP_CLIENT_CLIENT_H
+#define SMTP_CLIENT_CLIENT_H
+
+#include "smtp/session.h"
+#include "smtp/target.h"
+
+struct client {
+	struct client_conf conf;
+	struct dns_client *dns;
+	struct own_addresses own;
+	struct tls_context *tls; /* NULL: none */
+};
+
+/* What one agent connection keeps between deliveries: one session at most. */
+struct client_agent {
+	struct client *client;
+	struct session *session;
+};
+
+/*
+ * client_deliver - all recipients of the job are reported when it returns. `note` (may be NULL) is told
+ * what goes on, for listings. A session that may be used again stays in agent->session.
+ */
+void client_deliver(struct client_agent *agent, struct job *job, void (*note)(void *arg, struct slice what),
+		    void *note_arg);
+/* client_idle - between deliveries: end the session when its time has come, or `ended`. */
+void client_idle(struct client_agent *agent, bool ended);
+
+#endif

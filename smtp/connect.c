@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: ISC */
+/* connect - a connection to one address. */
+#include "base/ip.h"
+#include "log/events.h"
+#include "smtp/session.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+static bool unix_address(struct slice path, struct os_addr *out)
+{
+	struct sockaddr_un *sun = (struct sockaddr_un *)&out->ss;
+
+	if (path.n >= sizeof(sun->sun_path))
+		return false;
+	memset(out, 0, sizeof(*out));
+	sun->sun_family = AF_UNIX;
+	memcpy(sun->sun_path, path.p, path.n);
+	out->len = sizeof(*sun);
+	return true;
+}
+
+static void inet_address(const struct ip_addr *ip, uint16_t port, struct os_addr *out)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)&out->ss;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out->ss;
+
+	memset(out, 0, sizeof(*out));
+	if (ip->bits == 128) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(port);
+		memcpy(&in6->sin6_addr, ip->bytes, 16);
+		out->len = sizeof(*in6);
+	} else {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		memcpy(&in->sin_addr, ip->bytes, 4);
+		out->len = sizeof(*in);
+	}
+}
+
+/* source_address - smtp_bind_address, smtp_bind_address6; false: none is set for this family. */
+static bool source_address(const struct client_conf *conf, const struct ip_addr *to,
+			   struct os_addr *out, struct slice *text)
+{
+	struct ip_addr ip;
+
+	*text = slice_trim(to->bits == 128 ? conf->bind_address6 : conf->bind_address);
+	if (text->n == 0)
+		return false;
+	if (!ip_parse_bracketed(*text, &ip) || ip.bits != to->bits) {
+		log_warning_text("bad bind address: %.*s", SL_ARG(*text));
+		return false;
+	}
+	inet_address(&ip, 0, out);
+	return true;
+}
+
+static int64_t connect_deadline(const struct client_conf *conf)
+{
+	return conf->connect_timeout > 0 ? os_deadline(conf->connect_timeout) : OS_NEVER;
+}
+
+static int connect_inet(const struct client_conf *conf, const struct target *target,
+			const struct os_addr *to)
+{
+	struct os_addr from;
+	struct slice text;
+	bool bound = source_address(conf, &target->addr, &from, &text);
+	int fd = fiber_connect(to, bound ? &from : NULL, connect_deadline(conf), "connection");
+
+	if (fd >= 0 || !bound || (errno != EADDRNOTAVAIL && errno != EACCES && errno != EINVAL))
+		return fd;
+	log_warning_text("bind %.*s: %s", SL_ARG(text), strerror(errno));
+	if (conf->bind_enforce)
+		return -1;
+	return fiber_connect(to, NULL, connect_deadline(conf), "connection");
+}
+
+static struct failure connect_failure(const struct client_conf *conf, const struct target *target,
+				      struct arena *arena, int error)
+{
+	bool local = target->addr.bits == 0;
+	struct slice host = local ? conf->settings->myhostname : target->host;
+	char text[IP_TEXT_SIZE];
+	struct slice addr = local ? target->host : ip_format(&target->addr, text);
+	const char *why = strerror(error);
+	struct failure f;
+
+	if (local)
+		f = failure_make(arena, "4.4.1", "connect to %.*s[%.*s]: %s", SL_ARG(host), SL_ARG(addr),
+				 why);
+	else
+		f = failure_make(arena, "4.4.1", "connect to %.*s[%.*s]:%u: %s", SL_ARG(host),
+				 SL_ARG(addr), target->port, why);
+	if (local)
+		log_info_text("%.*s", SL_ARG(f.text));
+	else
+		LOG(connect_failed, .name = host, .addr = addr, .port = target->port,
+		    .reason = slice_str(why));
+	f.destination = true;
+	return f;
+}
+
+/* send_at_once - the dot must not wait until the content before it is acknowledged (RFC 896). */
+static void send_at_once(int fd)
+{
+	int on = 1;
+
+	(void)os_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+int target_connect(const struct client_conf *conf, const struct target *target, struct arena *arena,
+		   struct failure *failure)
+{
+	struct os_addr to;
+	int fd;
+
+	if (target->addr.bits != 0) {
+		inet_address(&target->addr, target->port, &to);
+		fd = connect_inet(conf, target, &to);
+	} else if (unix_address(target->host, &to)) {
+		fd = fiber_connect(&to, NULL, connect_deadline(conf), "connection");
+	} else {
+		fd = -1;
+		errno = ENAMETOOLONG;
+	}
+	if (fd < 0)
+		*failure = connect_failure(conf, target, arena, errno);
+	else if (target->addr.bits != 0)
+		send_at_once(fd);
+	return fd;
+}
