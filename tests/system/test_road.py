@@ -71,11 +71,11 @@ def test_strangers_recipients_and_relaying_are_refused(instance, mailbox):
         s.ehlo()
         assert s.mail("a@client.test")[0] == 250
         code, text = s.rcpt("someone@elsewhere.test")
-        assert (code, text.split()[0]) == (554, b"5.7.1")
+        assert (code, text.split()[0]) == (454, b"4.7.1")  # defer_unauth_destination is the default
         code, text = s.rcpt("nobody-here@example.test")
         assert (code, text.split()[0]) == (550, b"5.1.1")
         assert s.rcpt(f"{mailbox.pw_name}@example.test")[0] == 250
-    mx.wait_log(r"NOQUEUE: reject: RCPT from \S+\[127\.0\.0\.1\]: 554 5\.7\.1 <someone@elsewhere\.test>: "
+    mx.wait_log(r"NOQUEUE: reject: RCPT from \S+\[127\.0\.0\.1\]: 454 4\.7\.1 <someone@elsewhere\.test>: "
                 r"Relay access denied; from=<a@client\.test> to=<someone@elsewhere\.test> proto=ESMTP helo=<client\.example\.test>")
     mx.wait_log(r"NOQUEUE: reject: RCPT from .* 550 5\.1\.1 <nobody-here@example\.test>: Recipient address "
                 r"rejected: User unknown in local recipient table")
