@@ -148,8 +148,8 @@ static enum result merge_marks(int journal, uint64_t key, struct arena *arena,
 	return rc;
 }
 
-static enum result read_journal_record(int journal, struct arena *arena, struct queue_message *m,
-				       struct queue_error *error)
+enum result message_read_journal(int journal, bool marked, struct arena *arena,
+				 struct queue_message *m, struct queue_error *error)
 {
 	struct segment_header h, again;
 	char name[SEGMENT_NAME];
@@ -169,7 +169,7 @@ static enum result read_journal_record(int journal, struct arena *arena, struct 
 		rc = queue_refuse(error, QUEUE_GONE, "segment recycled");
 	if (rc == RES_OK)
 		rc = same_id(m, error);
-	if (rc == RES_OK)
+	if (rc == RES_OK && marked)
 		rc = merge_marks(journal, h.key, arena, m, error);
 	return rc;
 }
@@ -189,7 +189,7 @@ enum result queue_read(int dirfd, const struct queue_location *loc, struct arena
 		journal = os_openat(dirfd, "journal", O_RDONLY | O_DIRECTORY, 0);
 		if (journal < 0)
 			return queue_fail(error, "open journal");
-		rc = read_journal_record(journal, arena, m, error);
+		rc = message_read_journal(journal, true, arena, m, error);
 		os_close(journal);
 	} else {
 		return queue_refuse(error, QUEUE_GONE, "no such place");

@@ -18,6 +18,13 @@ enum result message_read(int fd, uint64_t key, uint64_t offset, struct arena *ar
  */
 enum result message_read_own(int fd, struct arena *arena, struct queue_message *m,
 			     struct record *r, uint64_t *append, struct queue_error *error);
+/*
+ * message_read_journal - the message at m->location, opened in the directory `journal`; m->fd is the
+ * segment's, to be closed by the caller whatever the result. `marked`: there may be marks for it, so
+ * all D files of the segment are read.
+ */
+enum result message_read_journal(int journal, bool marked, struct arena *arena,
+				 struct queue_message *m, struct queue_error *error);
 /* message_directory - "large", "deferred", "hold"; NULL for places without files of their own. */
 const char *message_directory(enum queue_place place);
 

@@ -38,8 +38,11 @@ static void aside_message(struct queue *q, const struct queue_location *loc)
 	}
 }
 
-/* look_up - flush what is known of the message, so that it can be read from the files. */
-static enum result look_up(struct queue *q, const struct queue_location *loc,
+/*
+ * look_up - flush what is known of the message, so that it can be read from the files. *marked: there is
+ * something about it in its segment's D files.
+ */
+static enum result look_up(struct queue *q, const struct queue_location *loc, bool *marked,
 			   struct queue_error *error)
 {
 	enum result rc = RES_OK;
@@ -53,6 +56,7 @@ static enum result look_up(struct queue *q, const struct queue_location *loc,
 			rc = queue_refuse(error, QUEUE_GONE, "open message");
 		else if (e->marked && segment_flush(q, s) < 0)
 			rc = queue_fail(error, "write marks");
+		*marked = e != NULL && e->marked;
 	} else {
 		struct own_file *f = map_get(q->files, queue_id_slice(&loc->id));
 
@@ -65,19 +69,35 @@ static enum result look_up(struct queue *q, const struct queue_location *loc,
 	return rc;
 }
 
+/* read_unmarked - a message in the journal that nothing happened to yet: its record is all there is. */
+static enum result read_unmarked(struct queue *q, const struct queue_location *loc,
+				 struct arena *arena, struct queue_message *m,
+				 struct queue_error *error)
+{
+	enum result rc;
+
+	m->location = *loc;
+	rc = message_read_journal(q->journal, false, arena, m, error);
+	if (rc != RES_OK)
+		queue_message_close(m);
+	return rc;
+}
+
 enum result queue_open_message(struct queue *q, const struct queue_location *loc, bool verify,
 			       struct arena *arena, struct queue_message *m,
 			       struct queue_error *error)
 {
 	struct queue_error why = {0};
+	bool marked = true;
 	struct stat st;
 	enum result rc;
 
 	memset(m, 0, sizeof(*m));
 	m->fd = -1;
-	rc = look_up(q, loc, &why);
+	rc = look_up(q, loc, &marked, &why);
 	if (rc == RES_OK)
-		rc = queue_read(q->dir, loc, arena, m, &why);
+		rc = marked ? queue_read(q->dir, loc, arena, m, &why)
+			    : read_unmarked(q, loc, arena, m, &why);
 	if (rc == RES_OK && verify) {
 		rc = queue_message_verify(m, &why);
 		if (rc != RES_OK)
@@ -367,6 +387,7 @@ enum result queue_defer(struct queue *q, struct queue_defer_item *items, size_t 
 
 enum result queue_hold(struct queue *q, struct queue_location *loc, struct queue_error *error)
 {
+	bool marked;
 	struct queue_defer_item item = {.location = *loc, .next_time = os_wall()};
 	enum result rc;
 
@@ -378,7 +399,7 @@ enum result queue_hold(struct queue *q, struct queue_location *loc, struct queue
 		return item.result;
 	}
 	pthread_mutex_lock(&q->upkeep);
-	rc = look_up(q, loc, error);
+	rc = look_up(q, loc, &marked, error);
 	if (rc == RES_OK)
 		rc = rename_own(q, loc, QUEUE_IN_HOLD, error);
 	pthread_mutex_unlock(&q->upkeep);
@@ -388,12 +409,13 @@ enum result queue_hold(struct queue *q, struct queue_location *loc, struct queue
 enum result queue_release(struct queue *q, struct queue_location *loc, int64_t next_time,
 			  struct queue_error *error)
 {
+	bool marked;
 	enum result rc;
 
 	if (loc->place != QUEUE_IN_HOLD)
 		return queue_refuse(error, QUEUE_GONE, "not on hold");
 	pthread_mutex_lock(&q->upkeep);
-	rc = look_up(q, loc, error);
+	rc = look_up(q, loc, &marked, error);
 	if (rc == RES_OK)
 		os_set_mtime(q->hold, loc->id.text, next_time);
 	if (rc == RES_OK)
