@@ -25,3 +25,10 @@ smtpd_libsmtpd_a_SOURCES = \
 pkglibexec_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/main.c
 smtpd_smtpd_LDADD = smtpd/libsmtpd.a $(DAEMON_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_smtpd_restriction
+tests_unit_test_smtpd_restriction_SOURCES = tests/unit/test_smtpd_restriction.c \
+	tests/unit/smtpd_world.c tests/unit/smtpd_world.h tests/unit/unit.h
+tests_unit_test_smtpd_restriction_LDADD = smtpd/libsmtpd.a $(DAEMON_LIBS) $(CMOCKA_LIBS)
+endif

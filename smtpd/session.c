@@ -122,7 +122,7 @@ static bool unknown_command(struct session *s, const struct smtp_command *c, str
 	return reply_bad(s, 500, "5.5.2", SL("Error: command not recognized"));
 }
 
-/* too_early - has the client sent more than it may before it has our reply? False: hang up. */
+/* may_speak - has the client sent more than it may before it has our reply? False: hang up. */
 static bool may_speak(struct session *s, const struct smtp_command *c, unsigned flags)
 {
 	const char *head;
@@ -317,18 +317,13 @@ static void log_end(struct session *s)
 
 static void log_disconnect(struct session *s)
 {
-	struct log_count counts[COUNT_COUNT + 1];
-	struct log_count total = {.name = "commands"};
+	struct log_count counts[COUNT_COUNT];
 	size_t n = 0;
 
-	for (size_t i = 0; i < COUNT_COUNT; i++) {
-		if (s->counts[i].all == 0)
-			continue;
-		counts[n++] = (struct log_count){count_names[i], s->counts[i].good, s->counts[i].all};
-		total.good += s->counts[i].good;
-		total.all += s->counts[i].all;
-	}
-	counts[n++] = total;
+	for (size_t i = 0; i < COUNT_COUNT; i++)
+		if (s->counts[i].all > 0)
+			counts[n++] = (struct log_count){count_names[i], s->counts[i].good,
+							 s->counts[i].all};
 	LOG(client_disconnect, .name = s->client.name, .addr = s->client.addr, .commands = counts,
 	    .commands_count = n);
 }
