@@ -31,4 +31,12 @@ check_PROGRAMS += tests/unit/test_smtpd_restriction
 tests_unit_test_smtpd_restriction_SOURCES = tests/unit/test_smtpd_restriction.c \
 	tests/unit/smtpd_world.c tests/unit/smtpd_world.h tests/unit/unit.h
 tests_unit_test_smtpd_restriction_LDADD = smtpd/libsmtpd.a $(DAEMON_LIBS) $(CMOCKA_LIBS)
+
+# libsimnet.a before libos.a: its network and clock take the place of the kernel's.
+check_PROGRAMS += tests/unit/test_smtpd_sim
+tests_unit_test_smtpd_sim_SOURCES = tests/unit/test_smtpd_sim.c tests/unit/sim_runs.h \
+	tests/unit/smtpd_world.c tests/unit/smtpd_world.h tests/unit/unit.h
+tests_unit_test_smtpd_sim_CPPFLAGS = $(AM_CPPFLAGS) -DSIMULATED
+tests_unit_test_smtpd_sim_LDADD = smtpd/libsmtpd.a $(subst lib/libos.a,lib/libsimnet.a \
+	lib/libos.a,$(DAEMON_LIBS)) $(CMOCKA_LIBS)
 endif
