@@ -90,9 +90,8 @@ bool client_admit(struct session *s)
 	struct slice service = s->p->context != NULL ? s->p->context->service : SL("smtp");
 
 	if (use != NULL && limit > 0 && use->sessions >= (unsigned)limit && !is_excepted(s)) {
-		log_warning_text("Connection concurrency limit exceeded: %u from %.*s for service %.*s",
-				 use->sessions + 1, SL_ARG(s->client.full),
-				 SL_ARG(service));
+		LOG(client_concurrency_limit, .count = use->sessions + 1, .name = s->client.name,
+		    .addr = s->client.addr, .service = service);
 		return false;
 	}
 	if (use == NULL) {

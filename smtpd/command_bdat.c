@@ -128,10 +128,11 @@ static bool fits(struct session *s, uint64_t size)
 	return limit == 0 || (!__builtin_add_overflow(s->txn.content, size, &sum) && sum <= limit);
 }
 
-static bool bad_syntax(struct session *s)
+static bool bad_syntax(struct session *s, struct slice args)
 {
 	/* where the chunk ends is not known, so nothing behind this line can be understood */
-	log_warning_text("%.*s: malformed BDAT command syntax", SL_ARG(s->client.full));
+	LOG(bdat_malformed, .name = s->client.name, .addr = s->client.addr,
+	    .input = slice_sub(args, 0, 100));
 	reply(s, 521, "5.5.4", SL("Syntax: BDAT count [LAST]"));
 	s->closing = true;
 	return false;
@@ -148,7 +149,7 @@ bool command_bdat(struct session *s, const struct smtp_command *c)
 		return false;
 	}
 	if (!smtp_bdat_parse(c->args, &size, &last) || size > INT64_MAX)
-		return bad_syntax(s);
+		return bad_syntax(s, c->args);
 	if (!in_order(s, size, last))
 		return false;
 	if (s->txn.bdat == NULL && !begin(s, size, last))

@@ -12,8 +12,7 @@ static unsigned ehlo_mask(struct session *s)
 	switch (table_list_lookup(s->p->ehlo_discard_maps, s->client.addr, false, s->scratch, &words)) {
 	case TABLE_FOUND:
 		if (!ehlo_discard_parse(words, &mask, &bad))
-			log_warning_text("unknown EHLO keyword for %.*s: %.*s",
-					 SL_ARG(s->client.addr), SL_ARG(bad));
+			LOG(ehlo_keyword_unknown, .where = s->client.addr, .keyword = bad);
 		return mask;
 	case TABLE_TEMP:
 		/* nobody knows: offer nothing that could be meant */
@@ -69,6 +68,17 @@ static unsigned offers(const struct session *s)
 	return flags;
 }
 
+/* discarded - the keywords that are not told, for the log. */
+static struct slice discarded(struct session *s, unsigned offered)
+{
+	struct ehlo untold = {.flags = offered & s->ehlo_discard};
+	struct slice words = ehlo_compose(s->scratch, &untold, 0, false).text, word, text = SL("");
+
+	while (slice_next(&words, "\n", &word))
+		text = arena_printf(s->scratch, "%.*s %.*s", SL_ARG(text), SL_ARG(word));
+	return text;
+}
+
 bool command_ehlo(struct session *s, const struct smtp_command *c)
 {
 	struct ehlo offer = {.name = s->p->settings->myhostname};
@@ -85,7 +95,7 @@ bool command_ehlo(struct session *s, const struct smtp_command *c)
 	offer.flags = offers(s);
 	offer.size_limit = s->p->settings->message_size_limit;
 	if ((offer.flags & s->ehlo_discard) != 0 && !(s->ehlo_discard & EHLO_SILENT_DISCARD))
-		log_info_text("discarding EHLO keywords for %.*s", SL_ARG(s->client.full));
+		LOG(ehlo_discarding, .keywords = discarded(s, offer.flags));
 	r = ehlo_compose(s->scratch, &offer, s->ehlo_discard, false);
 	reply_send(s, &r);
 	return true;

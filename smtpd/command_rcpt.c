@@ -12,14 +12,13 @@ static bool in_order(struct session *s)
 }
 
 /* room_for_one - beyond the limit a client is told to come again, and first that is no mistake. */
-static bool room_for_one(struct session *s, bool *counts_as_error)
+static bool room_for_one(struct session *s)
 {
 	const struct settings *c = s->p->settings;
 
-	*counts_as_error = false;
 	if (s->txn.recipients < (unsigned)c->smtpd_recipient_limit)
 		return true;
-	*counts_as_error = s->txn.overshoot++ >= (unsigned)c->smtpd_recipient_overshoot_limit;
+	s->forgiven = s->txn.overshoot++ < (unsigned)c->smtpd_recipient_overshoot_limit;
 	reply(s, 452, "4.5.3", SL("Error: too many recipients"));
 	return false;
 }
@@ -51,7 +50,6 @@ bool command_rcpt(struct session *s, const struct smtp_command *c)
 {
 	struct smtp_reply error;
 	struct smtp_rcpt rcpt;
-	bool counts_as_error;
 
 	if (!in_order(s))
 		return false;
@@ -59,12 +57,8 @@ bool command_rcpt(struct session *s, const struct smtp_command *c)
 		reply_send(s, &error);
 		return false;
 	}
-	if (!room_for_one(s, &counts_as_error)) {
-			/* the caller counts a false as an error, and this is refused without being one */
-		if (!counts_as_error)
-			s->errors--;
+	if (!room_for_one(s))
 		return false;
-	}
 	if (!decide(s, rcpt.path.address))
 		return reply_verdict(s);
 	keep(&s->txn, &rcpt);

@@ -79,8 +79,8 @@ bool command_starttls(struct session *s, const struct smtp_command *c)
 	s->esmtp = false;
 	s->pipelined_early = false;
 	if (certificate_wanting(s)) {
-		log_info_text("NOQUEUE: abort: TLS from %.*s: Client certificate not trusted",
-			      SL_ARG(s->client.full));
+		LOG(tls_client_untrusted, .name = s->client.name, .addr = s->client.addr,
+		    .reason = SL("Client certificate not trusted"));
 		reply(s, 421, "4.7.1",
 		      arena_printf(s->scratch, "%.*s Error: Client TLS not authenticated",
 				   SL_ARG(s->p->settings->myhostname)));

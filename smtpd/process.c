@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* process - what all sessions share: opened before the sandbox closes in. */
 #include "log/events.h"
-#include "route/route_state.h"
+#include "route/own_address.h"
 #include "smtpd/smtpd.h"
 
 /* Connections to cleanup that are kept between messages. */
@@ -58,8 +58,7 @@ static void read_options(struct smtpd *p)
 	p->no_milters = has_word(c->receive_override_options, SL("no_milters"));
 	p->bare_lf_reject = slice_eq(c->smtpd_forbid_bare_newline, SL("reject"));
 	if (!ehlo_discard_parse(c->smtpd_discard_ehlo_keywords, &p->ehlo_discard, &bad))
-		log_warning_text("unknown EHLO keyword in parameter smtpd_discard_ehlo_keywords: %.*s",
-				 SL_ARG(bad));
+		LOG(ehlo_keyword_unknown, .where = SL("smtpd_discard_ehlo_keywords"), .keyword = bad);
 }
 
 /* wanted_level - smtpd_tls_security_level, or what the older parameters say. */
@@ -110,8 +109,7 @@ static void open_tls(struct smtpd *p, struct arena *arena)
 
 	if (tls_server_context(&options, arena, &p->tls, &problem) != RES_OK) {
 		p->tls = NULL;
-		log_warning_text("TLS library problem, STARTTLS will not be available: %.*s",
-				 SL_ARG(problem));
+		LOG(tls_unavailable, .reason = problem);
 	}
 }
 
@@ -166,6 +164,6 @@ void process_check_tables(struct smtpd *p)
 	if (!table_set_changed(p->tables) || p->context == NULL)
 		return;
 	p->stopping = true;
-	log_info_text("a table has changed -- restarting");
+	LOG(tables_changed, .program = SL("smtpd"));
 	daemon_stop(p->context);
 }

@@ -39,7 +39,8 @@ static struct smtp_reply make_reply(const struct check *c, unsigned code, const 
 				    struct slice text)
 {
 	if (code < 400 || code > 599) {
-		log_warning_text("reply code %u is no refusal, using 450", code);
+		LOG(restriction_problem, .parameter = slice_str(c->what),
+		    .problem = arena_printf(c->arena, "reply code %u refuses nothing, using 450", code));
 		code = 450;
 	}
 	if (c->s->p->settings->soft_bounce && code >= 500)
@@ -81,7 +82,7 @@ enum verdict check_table_problem(struct check *c, struct slice reason)
 
 enum verdict check_misconfigured(struct check *c, struct slice why)
 {
-	log_warning_text("%.*s", SL_ARG(why));
+	LOG(restriction_problem, .parameter = slice_str(c->what), .problem = why);
 	return check_reject(c, 451, "4.3.5", SL("Server configuration error"));
 }
 

@@ -17,6 +17,26 @@ static bool has_verb(struct slice value, struct slice verb, struct slice *text)
 	return true;
 }
 
+/*
+ * fitting - RFC 3463 tells address statuses of senders and recipients apart, and one table may serve for
+ * either, or for names: "ENHANCED STATUS CODES" in access(5).
+ */
+static const char *fitting(struct check *c, struct enhanced_status own)
+{
+	static const uint16_t of_sender[] = {0, 0, 8, 7, 0, 0, 0, 7, 8};
+	static const uint16_t of_recipient[] = {0, 1, 2, 3, 4, 5, 6, 3, 2};
+
+	if (own.subject == 1 && own.detail <= 8) {
+		if (strcmp(c->what, "Sender address") == 0)
+			own.detail = of_sender[own.detail];
+		else if (strcmp(c->what, "Recipient address") == 0)
+			own.detail = of_recipient[own.detail];
+		else
+			own.subject = own.detail = 0;
+	}
+	return arena_printf(c->arena, "%u.%u.%u", own.class, own.subject, own.detail).p;
+}
+
 /* refuse - code from a parameter or the table, status and text from the table if it has them. */
 static enum verdict refuse(struct check *c, unsigned code, struct slice text, const char *otherwise)
 {
@@ -25,7 +45,7 @@ static enum verdict refuse(struct check *c, unsigned code, struct slice text, co
 	struct slice rest;
 
 	if (enhanced_parse(text, &own, &rest)) {
-		status = arena_printf(c->arena, "%u.%u.%u", own.class, own.subject, own.detail).p;
+		status = fitting(c, own);
 		text = slice_trim(rest);
 		/* REJECT 4.x.x means a 4xx reply, and DEFER 5.x.x a 5xx one */
 		if (own.class >= 4)
@@ -43,7 +63,7 @@ static enum verdict defer_if(struct check *c, struct slice text, bool permit)
 	struct slice rest;
 
 	if (enhanced_parse(text, &own, &rest)) {
-		status = arena_printf(c->arena, "%u.%u.%u", own.class, own.subject, own.detail).p;
+		status = fitting(c, own);
 		text = slice_trim(rest);
 	}
 	text = arena_printf(c->arena, "<%.*s>: %s rejected: %.*s", SL_ARG(c->subject), c->what,

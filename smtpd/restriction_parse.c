@@ -87,8 +87,7 @@ struct parser {
 static void complain(struct parser *parser, struct slice name, const char *what)
 {
 	parser->policy->unusable++;
-	log_warning_text("parameter %.*s: %s: \"%.*s\": mail that meets it gets 451 4.3.5",
-			 SL_ARG(parser->parameter), what, SL_ARG(name));
+	LOG(restriction_unusable, .parameter = parser->parameter, .what = slice_str(what), .name = name);
 }
 
 static void take_table(struct parser *parser, struct slice spec, struct restriction *r)
@@ -211,8 +210,8 @@ static void parse_classes(struct smtpd *p, struct policy *policy)
 		struct restriction_list *list = map_get(policy->classes, name);
 
 		if (!settings_get(p->settings, name, policy->arena, &value)) {
-			log_warning_text("parameter smtpd_restriction_classes: \"%.*s\" has no value",
-					 SL_ARG(name));
+			LOG(restriction_unusable, .parameter = SL("smtpd_restriction_classes"),
+			    .what = SL("a class without a value of its own"), .name = name);
 			value = SL("");
 		}
 		/* a bare table in a class is meaningless, unless it says which check it is for */
@@ -238,9 +237,10 @@ static bool refuses_relaying(const struct policy *policy)
 	if (stops_strangers(&policy->lists[STAGE_RELAY]) ||
 	    stops_strangers(&policy->lists[STAGE_RECIPIENT]))
 		return true;
-	log_fatal_text("in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at "
-		       "least one working instance of: reject_unauth_destination, "
-		       "defer_unauth_destination, reject, defer, defer_if_permit");
+	LOG(open_relay, .first = SL("smtpd_relay_restrictions"),
+	    .second = SL("smtpd_recipient_restrictions"),
+	    .remedies = SL("reject_unauth_destination, defer_unauth_destination, reject, defer, "
+			   "defer_if_permit"));
 	return false;
 }
 

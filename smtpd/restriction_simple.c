@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* restriction_simple - restrictions that look at nothing but the session. */
 #include "fiber/fiber.h"
-#include "route/route_state.h"
+#include "route/own_address.h"
 #include "smtpd/smtpd.h"
 
 enum verdict restrict_nothing(struct check *c, const struct restriction *r)

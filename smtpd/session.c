@@ -113,8 +113,8 @@ static bool is_noop(const struct session *s, struct slice name)
 static bool unknown_command(struct session *s, const struct smtp_command *c, struct slice line)
 {
 	if (is_forbidden(s, c->name)) {
-		log_warning_text("non-SMTP command from %.*s: %.100s", SL_ARG(s->client.full),
-				 arena_dup(s->scratch, line).p);
+		LOG(client_not_smtp, .name = s->client.name, .addr = s->client.addr,
+		    .input = slice_sub(line, 0, 100));
 		reply(s, 221, "2.7.0", SL("Error: I can break rules, too. Goodbye."));
 		s->closing = true;
 		return false;
@@ -185,9 +185,10 @@ static void run_command(struct session *s, struct slice line)
 	/* counted before it runs, so that the reply is already slowed down */
 	if ((v->flags & FLAG_LIMIT) && s->junk++ > (unsigned)s->p->settings->smtpd_junk_command_limit)
 		s->errors++;
+	s->forgiven = false;
 	if (run_verb(s, &c, v, line))
 		s->counts[v->count].good++;
-	else
+	else if (!s->forgiven)
 		s->errors++;
 }
 

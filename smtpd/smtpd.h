@@ -156,6 +156,7 @@ struct session {
 	unsigned errors;
 	unsigned junk;
 	unsigned ehlo_discard;
+	bool forgiven;	      /* the present command fails, and that is no error */
 	bool pipelined_early; /* has spoken before its turn */
 	bool denied;	      /* refused at the door, smtpd_delay_reject = no */
 	bool counted;	      /* in process->clients */

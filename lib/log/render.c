@@ -96,7 +96,7 @@ void log_delay(int64_t microseconds, int resolution, struct buffer *out)
 static void put_count(struct buffer *out, const char *name, uint64_t good, uint64_t all)
 {
 	buffer_printf(out, " %s=%llu", name, (unsigned long long)good);
-	if (good != all)
+	if (good != all || all == 0)
 		buffer_printf(out, "/%llu", (unsigned long long)all);
 }
 

@@ -227,7 +227,7 @@ static void access_tables(void **state)
 	expect("smtpd_client_restrictions = check_client_access cidr:{{203.0.113.0/24 DEFER later}}\n", &c,
 	       "450 4.7.1 <host.far.test[203.0.113.9]>: Client host rejected: later");
 	expect("smtpd_helo_restrictions = check_helo_access inline:{{host.far.test = REJECT 4.1.2 hm}}\n", &c,
-	       "454 4.1.2 <host.far.test>: Helo command rejected: hm");
+	       "454 4.0.0 <host.far.test>: Helo command rejected: hm");
 	expect("smtpd_sender_restrictions = check_sender_access inline:{ a@=REJECT, far.test=OK }\n", &c, "");
 	expect("smtpd_sender_restrictions = check_sender_access inline:{ a@=REJECT }\n", &c,
 	       "554 5.7.1 <a@far.test>: Sender address rejected: Access denied");
