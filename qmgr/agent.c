@@ -67,6 +67,22 @@ static struct agent *idle_take(struct agent_pool *pool, struct slice nexthop)
 	return NULL;
 }
 
+/* connect_patiently - a full backlog (EAGAIN) means that the agent is busy, not that it is away. */
+static enum ipc_status connect_patiently(const char *path, int64_t deadline, struct ipc_conn **conn)
+{
+	int64_t pause = 5 * OS_MILLISECOND;
+
+	for (;;) {
+		enum ipc_status status = ipc_connect(path, deadline, conn);
+
+		if (status != IPC_LOST || errno != EAGAIN || os_now() >= deadline)
+			return status;
+		if (fiber_sleep(os_deadline(pause), "room for a connection") < 0)
+			return IPC_CANCELLED;
+		pause = pause < 200 * OS_MILLISECOND ? pause * 2 : pause;
+	}
+}
+
 static struct agent *agent_connect(struct qmgr *q, struct slice transport, const char **why)
 {
 	char path[300];
@@ -79,7 +95,7 @@ static struct agent *agent_connect(struct qmgr *q, struct slice transport, const
 		return NULL;
 	}
 	snprintf(path, sizeof(path), "private/%.*s", SL_ARG(transport));
-	status = ipc_connect(path, os_deadline(q->settings->ipc_timeout), &conn);
+	status = connect_patiently(path, os_deadline(q->settings->ipc_timeout), &conn);
 	if (status != IPC_OK) {
 		*why = status == IPC_LOST ? strerror(errno) : ipc_status_text(status);
 		return NULL;

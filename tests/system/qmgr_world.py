@@ -61,13 +61,13 @@ class Server:
         self.open = []
         self.listen()
 
-    def listen(self):
+    def listen(self, backlog=200):
         if os.path.exists(self.path):
             os.unlink(self.path)
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.bind(self.path)
         os.chmod(self.path, 0o666)
-        self.sock.listen(200)
+        self.sock.listen(backlog)
         threading.Thread(target=self.accept, args=(self.sock,), daemon=True).start()
 
     def accept(self, sock):
@@ -238,10 +238,10 @@ class World:
 
         threading.Thread(target=keep, daemon=True).start()
 
-    def put(self, *recipients, sender="sender@client.test", notify=0, ago=0, flags=0, silent=False,
+    def put(self, *recipients, sender="sender@client.test", notify=0, ago=0, flags=0, silent=False, count=0,
             content="Subject: test\r\n\r\nhello\r\n"):
         command = [str(pathlib.Path(BUILD) / "tests/system/queue_put"), str(self.i.queue), "-s", sender,
-                   "-n", str(notify), "-a", str(ago), "-f", str(flags)]
+                   "-n", str(notify), "-a", str(ago), "-f", str(flags), "-c", str(count)]
         owner = pwd.getpwnam("postrider")
         r = subprocess.run(command + (["-S"] if silent else []) + list(recipients),
                            input=content.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,

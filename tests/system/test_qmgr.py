@@ -340,3 +340,15 @@ def test_many(world):
         w.i.wait_log(f"{q}: removed", 60)
     assert len(w.agent.addresses()) == 180
     assert len(set(w.agent.addresses())) == 180
+
+
+def test_agent_with_a_full_backlog(world):
+    """More deliveries at once than the agent's backlog takes: they wait, nothing is deferred."""
+    w = world(default_destination_concurrency_limit="2000", initial_destination_concurrency="2000",
+              default_process_limit="2000")
+    w.agent.stop()
+    w.agent.listen(backlog=3)
+    w.put("u@d.test", count=300)
+    eventually(lambda: empty(w), 60, "an empty queue")
+    assert len(set(w.agent.addresses())) == len(w.agent.addresses()) == 300
+    assert "status=deferred" not in w.i.log()
