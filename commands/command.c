@@ -2,42 +2,109 @@
 #include "commands/command.h"
 #include "config/directory.h"
 #include "log/log.h"
-#include "os/clock.h"
+#include "os/file.h"
+#include "os/process.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#define TEXT_LIMIT 65536
+
+enum level { LEVEL_INFO, LEVEL_WARNING, LEVEL_FATAL };
+
+/* say - to standard error, and to the log unless that echoes there itself. */
+static void say(const struct command *c, enum level level, const char *format, va_list ap)
+{
+	static const char *const words[] = {"", "warning: ", "fatal: "};
+	struct buffer text;
+
+	buffer_init(&text, TEXT_LIMIT);
+	buffer_vprintf(&text, format, ap);
+	if (!c->logs || !c->echo)
+		fprintf(stderr, "%s: %s%.*s\n", c->name, words[level], SL_ARG(buffer_slice(&text)));
+	if (c->logs && level == LEVEL_FATAL)
+		log_fatal_text("%.*s", SL_ARG(buffer_slice(&text)));
+	else if (c->logs && level == LEVEL_WARNING)
+		log_warning_text("%.*s", SL_ARG(buffer_slice(&text)));
+	else if (c->logs)
+		log_info_text("%.*s", SL_ARG(buffer_slice(&text)));
+	buffer_free(&text);
+}
+
+void command_fatal(const struct command *c, const char *format, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	va_start(ap, format);
+	say(c, LEVEL_FATAL, format, ap);
+	va_end(ap);
+	if (c->logs)
+		log_close();
+	exit(c->failure);
+}
+
+void command_warn(const struct command *c, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	say(c, LEVEL_WARNING, format, ap);
+	va_end(ap);
+}
+
+void command_info(const struct command *c, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	say(c, LEVEL_INFO, format, ap);
+	va_end(ap);
+}
+
+int command_option(const struct command *c, int argc, char **argv, const char *options)
+{
+	argv[0] = (char *)(uintptr_t)c->name;
+	return getopt(argc, argv, options);
+}
+
 bool command_is_guarded(void)
 {
-	return getuid() != 0 && (getuid() != geteuid() || getgid() != getegid());
+	return os_uid() != 0 && (os_uid() != os_euid() || os_gid() != os_egid());
 }
 
 static void print_problems(const struct command *c, const struct config_problems *problems)
 {
-	for (size_t i = 0; i < problems->count; i++)
-		if (problems->items[i].fatal)
-			fprintf(stderr, "%s: fatal: %.*s\n", c->name,
-				SL_ARG(config_problem_text(c->arena, &problems->items[i])));
+	for (size_t i = 0; i < problems->count; i++) {
+		const struct config_problem *p = &problems->items[i];
+
+		if (p->fatal || c->warnings)
+			fprintf(stderr, "%s: %s: %.*s\n", c->name, p->fatal ? "fatal" : "warning",
+				SL_ARG(config_problem_text(c->arena, p)));
+	}
 }
 
 void command_load(struct command *c)
 {
 	struct config_problems problems;
+	enum result rc;
 
 	if (c->arena == NULL)
 		c->arena = arena_create();
 	config_problems_init(&problems, c->arena);
-	if (config_directory_for(c->config_dir, getenv("MAIL_CONFIG"), command_is_guarded(), &problems,
-				 &c->config_dir) == RES_OK &&
-	    settings_load(c->config_dir, NULL, 0, &problems, &c->settings) == RES_OK)
-		return;
+	rc = config_directory_for(c->config_dir, getenv("MAIL_CONFIG"), command_is_guarded(), &problems,
+				  &c->config_dir);
+	if (rc == RES_OK)
+		rc = settings_load(c->config_dir, NULL, 0, &problems, &c->settings);
 	print_problems(c, &problems);
-	exit(c->failure);
+	if (rc != RES_OK)
+		exit(c->failure);
 }
 
-void command_open_log(const struct command *c)
+void command_open_log(struct command *c)
 {
 	const struct settings *s = c->settings;
 	struct log_options options = {
@@ -49,24 +116,31 @@ void command_open_log(const struct command *c)
 	    .queue_directory = s->queue_directory,
 	    .service = s->postlog_service_name,
 	    .delay_resolution = s->delay_logging_resolution_limit,
-	    .direct = getuid() == 0,
+	    .direct = os_uid() == 0 && os_euid() == 0,
+	    .stderr_too = c->echo,
 	};
 
 	log_open(&options);
+	c->logs = true;
 }
 
-void command_fatal(const struct command *c, const char *format, ...)
+int command_enter_queue(const struct command *c)
 {
-	char text[1024];
-	va_list ap;
+	const char *dir = c->settings->queue_directory.p;
+	int fd = os_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
 
-	va_start(ap, format);
-	vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
-	fprintf(stderr, "%s: fatal: %s\n", c->name, text);
-	if (c->settings != NULL) {
-		log_fatal_text("%s", text);
+	if (fd < 0 || os_chdir(dir) < 0)
+		command_fatal(c, "chdir %s: %s", dir, strerror(errno));
+	if (c->logs)
+		log_entered_queue();
+	return fd;
+}
+
+void command_close(struct command *c)
+{
+	if (c->logs)
 		log_close();
-	}
-	exit(c->failure);
+	c->logs = false;
+	settings_destroy(&c->settings);
+	arena_destroy(&c->arena);
 }

@@ -5,24 +5,29 @@ commands_postconf_SOURCES = commands/postconf.c commands/postconf.h commands/pos
 	commands/postconf_master.c commands/postconf_show.c commands/postconf_usage.c
 commands_postconf_LDADD = lib/libconfig.a $(LIBS_OS)
 
+# The settings, the log, and how to give up: what a command with $(COMMAND) links with at least.
+COMMAND = commands/command.c commands/command.h
+COMMAND_BASE_LIBS = lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS_OS)
+
 MAP_TOOL = commands/map_build.c commands/map_content.c commands/map_query.c commands/map_tool.c \
-	commands/map_tool.h
+	commands/map_tool.h $(COMMAND)
 sbin_PROGRAMS += commands/postmap commands/postalias
 commands_postmap_SOURCES = commands/postmap.c $(MAP_TOOL)
-commands_postmap_LDADD = lib/libtable.a lib/libconfig.a $(LIBS_OS) $(LMDB_LIBS) $(PCRE2_LIBS)
+commands_postmap_LDADD = lib/libtable.a $(COMMAND_BASE_LIBS) $(LMDB_LIBS) $(PCRE2_LIBS) -lpthread
 commands_postalias_SOURCES = commands/postalias.c $(MAP_TOOL)
 commands_postalias_LDADD = $(commands_postmap_LDADD)
 
-QUEUE_TOOL = commands/queue_tool.c commands/queue_tool.h
 sbin_PROGRAMS += commands/postqueue commands/postsuper commands/postcat
-commands_postqueue_SOURCES = commands/postqueue.c $(QUEUE_TOOL)
+commands_postqueue_SOURCES = commands/postqueue.c $(COMMAND)
 commands_postqueue_LDADD = showq/liblisting.a $(COMMAND_LIBS)
-commands_postsuper_SOURCES = commands/postsuper.c $(QUEUE_TOOL)
+commands_postsuper_SOURCES = commands/postsuper.c $(COMMAND)
 commands_postsuper_LDADD = $(COMMAND_LIBS)
-commands_postcat_SOURCES = commands/postcat.c $(QUEUE_TOOL)
+commands_postcat_SOURCES = commands/postcat.c $(COMMAND)
 commands_postcat_LDADD = $(COMMAND_LIBS)
 
-COMMAND = commands/command.c commands/command.h
+sbin_PROGRAMS += commands/postkick
+commands_postkick_SOURCES = commands/postkick.c $(COMMAND)
+commands_postkick_LDADD = lib/libipc.a $(COMMAND_BASE_LIBS) -lpthread
 
 sbin_PROGRAMS += commands/postdrop
 commands_postdrop_SOURCES = commands/postdrop.c commands/drop_pipe.c commands/drop_pipe.h $(COMMAND)
@@ -53,6 +58,6 @@ uninstall-commands:
 # set-gid setgid_group once installed: users may log through public/postlog
 sbin_PROGRAMS += commands/postlog
 dist_man1_MANS += man/postlog.1
-commands_postlog_SOURCES = commands/postlog.c
-commands_postlog_LDADD = lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS_OS) -lpthread
+commands_postlog_SOURCES = commands/postlog.c $(COMMAND)
+commands_postlog_LDADD = $(COMMAND_BASE_LIBS) -lpthread
 dist_man1_MANS += man/postqueue.1 man/postsuper.1 man/postcat.1

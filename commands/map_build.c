@@ -26,7 +26,7 @@ struct build {
 /* split_map - "type:name"; only what becomes an lmdb file can be made. */
 static void split_map(struct map_tool *tool, const char *map, struct build *build)
 {
-	struct slice spec = slice_str(map), type = tool->settings->default_database_type;
+	struct slice spec = slice_str(map), type = tool->command.settings->default_database_type;
 	ssize_t colon = map[0] == '/' ? -1 : slice_find(spec, ':');
 
 	if (colon >= 0)
@@ -36,9 +36,9 @@ static void split_map(struct map_tool *tool, const char *map, struct build *buil
 		map_fatal("unsupported dictionary type: %.*s does not support bulk-mode creation",
 			  SL_ARG(type));
 	*build = (struct build){.tool = tool, .arena = arena_create()};
-	build->spec = arena_printf(tool->arena, "%.*s:%s", SL_ARG(type), map + colon + 1).p;
+	build->spec = arena_printf(tool->command.arena, "%.*s:%s", SL_ARG(type), map + colon + 1).p;
 	build->source = map + colon + 1;
-	build->target = arena_printf(tool->arena, "%s.lmdb", build->source).p;
+	build->target = arena_printf(tool->command.arena, "%s.lmdb", build->source).p;
 }
 
 static _Noreturn void build_failed(struct build *build)
@@ -125,7 +125,7 @@ static void put_signatures(struct build *build)
 	snprintf(now, sizeof(now), "%lld", (long long)(os_wall() / OS_SECOND));
 	build->tool->replace = true;
 	put(build, SL("@"), SL("@"), false);
-	put(build, SL("YP_MASTER_NAME"), build->tool->settings->myhostname, false);
+	put(build, SL("YP_MASTER_NAME"), build->tool->command.settings->myhostname, false);
 	put(build, SL("YP_LAST_MODIFIED"), slice_str(now), false);
 	build->tool->replace = replace;
 	build->tool->ignore_existing = quiet;

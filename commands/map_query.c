@@ -50,7 +50,7 @@ static void open_all(struct map_tool *tool, char **maps, struct query *query)
 	while (maps[count] != NULL)
 		count++;
 	*query = (struct query){.tool = tool, .count = count, .arena = arena_create()};
-	query->tables = ARENA_ARRAY(tool->arena, count, struct table *);
+	query->tables = ARENA_ARRAY(tool->command.arena, count, struct table *);
 	for (size_t i = 0; i < count; i++) {
 		struct slice error;
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 #include "commands/map_tool.h"
-#include "config/directory.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,7 +43,7 @@ static void warn_table(void *data, struct slice text)
 
 static _Noreturn void usage(const struct map_tool *tool)
 {
-	map_fatal("usage: %s %s", tool->name, tool->usage);
+	map_fatal("usage: %s %s", tool->command.name, tool->usage);
 }
 
 static void take_option(struct map_tool *tool, int option)
@@ -54,7 +53,7 @@ static void take_option(struct map_tool *tool, int option)
 		tool->input = MAP_BODY;
 		break;
 	case 'c':
-		tool->config_dir = optarg;
+		tool->command.config_dir = optarg;
 		break;
 	case 'd':
 		tool->delete = optarg;
@@ -114,7 +113,7 @@ static void read_options(struct map_tool *tool, int argc, char **argv)
 	unsigned modes = 0;
 	int option;
 
-	while ((option = getopt(argc, argv, tool->options)) >= 0) {
+	while ((option = command_option(&tool->command, argc, argv, tool->options)) >= 0) {
 		modes += option == 'q' || option == 'd' || option == 's';
 		take_option(tool, option);
 	}
@@ -122,32 +121,11 @@ static void read_options(struct map_tool *tool, int argc, char **argv)
 		map_fatal("specify only one of -s -q or -d");
 }
 
-static void load_settings(struct map_tool *tool)
-{
-	struct config_problems problems;
-	const char *dir = NULL;
-	enum result rc;
-
-	config_problems_init(&problems, tool->arena);
-	rc = config_directory_for(tool->config_dir, getenv("MAIL_CONFIG"), false, &problems, &dir);
-	if (rc == RES_OK)
-		rc = settings_load(dir, NULL, 0, &problems, &tool->settings);
-	for (size_t i = 0; i < problems.count; i++) {
-		struct slice text = config_problem_text(tool->arena, &problems.items[i]);
-
-		if (rc != RES_OK)
-			map_fatal("%.*s", SL_ARG(text));
-		map_warn("%.*s", SL_ARG(text));
-	}
-	if (rc != RES_OK)
-		map_fatal("the configuration cannot be read");
-}
-
 static void create_set(struct map_tool *tool)
 {
 	struct table_config config = {.warn = warn_table,
 				      .errors_unheard = true,
-				      .default_type = tool->settings->default_database_type,
+				      .default_type = tool->command.settings->default_database_type,
 				      .may_block = true};
 
 	tool->set = table_set_create(&config);
@@ -159,22 +137,17 @@ static int finish(struct map_tool *tool, int status)
 	if (fflush(stdout) != 0 || ferror(stdout))
 		map_fatal("write to standard output failed");
 	table_set_destroy(&tool->set);
-	settings_destroy(&tool->settings);
-	arena_destroy(&tool->arena);
+	command_close(&tool->command);
 	return status;
 }
 
 int map_tool_main(struct map_tool *tool, int argc, char **argv)
 {
-	static char name[32];
 	char **maps;
 
-	snprintf(name, sizeof(name), "%s", tool->name);
-	argv[0] = name; /* getopt complains under it */
-	program = tool->name;
-	tool->arena = arena_create();
+	program = tool->command.name;
 	read_options(tool, argc, argv);
-	load_settings(tool);
+	command_load(&tool->command);
 	create_set(tool);
 	maps = argv + optind;
 	if (*maps == NULL)

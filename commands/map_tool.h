@@ -6,9 +6,7 @@
 #ifndef COMMANDS_MAP_TOOL_H
 #define COMMANDS_MAP_TOOL_H
 
-#include "base/arena.h"
-#include "base/slice.h"
-#include "config/settings.h"
+#include "commands/command.h"
 #include "table/table.h"
 
 enum map_query_input {
@@ -21,7 +19,6 @@ enum map_query_input {
 enum map_line { MAP_LINE_OK, MAP_LINE_SKIP };
 
 struct map_tool {
-	const char *name;      /* "postmap" */
 	const char *options;   /* getopt's */
 	const char *usage;     /* what stands behind "usage: NAME " */
 	const char *separator; /* between key and value of what is printed */
@@ -31,7 +28,7 @@ struct map_tool {
 			       struct arena *arena, struct slice *key, struct slice *value);
 
 	/* from the command line */
-	const char *config_dir;
+	struct command command;
 	const char *query;
 	const char *delete;
 	bool list;
@@ -46,8 +43,6 @@ struct map_tool {
 	bool no_nul;
 	enum map_query_input input;
 
-	struct arena *arena;
-	struct settings *settings;
 	struct table_set *set;
 };
 

@@ -22,7 +22,7 @@ static enum map_line parse(const char *file, unsigned number, struct slice line,
 int main(int argc, char **argv)
 {
 	struct map_tool tool = {
-	    .name = "postalias",
+	    .command = {.name = "postalias", .failure = 1, .warnings = true},
 	    .options = "c:d:finNopq:rsuvw",
 	    .usage = "[-finNoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
 	    .separator = ":\t",

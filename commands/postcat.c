@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* postcat - show a message of the queue; postcat(1). */
 #include "base/check.h"
-#include "commands/queue_tool.h"
+#include "commands/command.h"
 #include "os/file.h"
+#include "queue/queue.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +19,8 @@
 #define RECORD_REGULAR 78 /* 'N', the decimal type that -d shows for content */
 
 struct postcat {
-	struct queue_tool tool;
+	struct command command;
+	int queue_fd;
 	unsigned show;
 	bool from_queue;
 	bool offsets;
@@ -145,12 +147,12 @@ static void take_chunk(struct postcat *pc, struct slice chunk)
 		chunk = slice_from(chunk, (size_t)end + 1);
 	}
 	if (!buffer_append(&pc->line, chunk))
-		tool_fatal(&pc->tool, "a line is longer than can be shown");
+		command_fatal(&pc->command, "a line is longer than can be shown");
 }
 
 static void put_content(struct postcat *pc, const struct queue_message *m)
 {
-	char *chunk = arena_alloc(pc->tool.arena, CHUNK);
+	char *chunk = arena_alloc(pc->command.arena, CHUNK);
 	uint64_t at = 0;
 	size_t got;
 
@@ -159,7 +161,7 @@ static void put_content(struct postcat *pc, const struct queue_message *m)
 	buffer_init(&pc->line, (size_t)1 << 30);
 	while (at < m->content_size) {
 		if (queue_message_content(m, at, chunk, CHUNK, &got) != RES_OK || got == 0)
-			tool_fatal(&pc->tool, "read content: %s", strerror(errno));
+			command_fatal(&pc->command, "read content: %s", strerror(errno));
 		take_chunk(pc, slice(chunk, got));
 		at += got;
 	}
@@ -198,10 +200,10 @@ static bool show_one(struct postcat *pc, const char *name)
 	const char *base = strrchr(name, '/');
 
 	if (!queue_id_parse(slice_str(base ? base + 1 : name), &id, NULL, NULL) ||
-	    queue_find(pc->tool.queue_fd, &id, &loc, &error) != RES_OK)
-		tool_fatal(&pc->tool, "open queue file %s: No such file or directory", name);
-	if (queue_read(pc->tool.queue_fd, &loc, pc->tool.arena, &m, &error) != RES_OK)
-		tool_fatal(&pc->tool, "read queue file %s: %s", name,
+	    queue_find(pc->queue_fd, &id, &loc, &error) != RES_OK)
+		command_fatal(&pc->command, "open queue file %s: No such file or directory", name);
+	if (queue_read(pc->queue_fd, &loc, pc->command.arena, &m, &error) != RES_OK)
+		command_fatal(&pc->command, "read queue file %s: %s", name,
 			   queue_reason_text(error.reason));
 	show_message(pc, &m);
 	queue_message_close(&m);
@@ -210,24 +212,23 @@ static bool show_one(struct postcat *pc, const char *name)
 
 _Noreturn static void usage(const struct postcat *pc)
 {
-	tool_fatal(&pc->tool, "usage: %s [-b (body text)] [-c config_dir] [-d (decimal record type)] "
+	command_fatal(&pc->command, "usage: %s [-b (body text)] [-c config_dir] [-d (decimal record type)] "
 			      "[-e (envelope records)] [-h (header text)] [-q (access queue)] [-v] "
-			      "queue_id...", pc->tool.name);
+			      "queue_id...", pc->command.name);
 }
 
 int main(int argc, char **argv)
 {
-	struct postcat pc = {.tool = {.name = "postcat", .fatal_status = 1}};
-	const char *config = NULL;
+	struct postcat pc = {.command = {.name = "postcat", .failure = 1}};
 	int c;
 
-	while ((c = getopt(argc, argv, "bc:dehnoqrs:v")) > 0) {
+	while ((c = command_option(&pc.command, argc, argv, "bc:dehnoqrs:v")) > 0) {
 		switch (c) {
 		case 'b':
 			pc.show |= SHOW_BODY;
 			break;
 		case 'c':
-			config = optarg;
+			pc.command.config_dir = optarg;
 			break;
 		case 'd':
 			pc.decimal = true;
@@ -258,10 +259,11 @@ int main(int argc, char **argv)
 	/* Messages are not files of their own: a name is a queue id, with -q or without. */
 	if (optind >= argc)
 		usage(&pc);
-	tool_open(&pc.tool, config);
+	command_load(&pc.command);
+	pc.queue_fd = command_enter_queue(&pc.command);
 	for (; optind < argc; optind++)
 		show_one(&pc, argv[optind]);
 	if (fflush(stdout) != 0 || ferror(stdout))
-		tool_fatal(&pc.tool, "output write error: %s", strerror(errno));
+		command_fatal(&pc.command, "output write error: %s", strerror(errno));
 	return 0;
 }

@@ -125,6 +125,7 @@ static void take_options(struct postconf *pc, struct request *request, int argc,
 	int option;
 
 	/* `+`: what follows the first name is a name, as in Postfix. */
+	argv[0] = (char *)"postconf"; /* getopt complains under it */
 	while ((option = getopt(argc, argv, "+c:deX#fhHlmMno:pvx")) >= 0)
 		take_option(pc, request, option);
 	if (pc->defaults && pc->only_given)

@@ -88,7 +88,7 @@ static void parse_arguments(struct command *c, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "c:rv")) > 0) {
+	while ((option = command_option(c, argc, argv, "c:rv")) > 0) {
 		switch (option) {
 		case 'c':
 			c->config_dir = optarg;

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* postlog - log a line, or lines of standard input, as the suite's programs do. postlog(1) */
-#include "base/arena.h"
-#include "config/directory.h"
-#include "config/settings.h"
+#include "commands/command.h"
 #include "log/events.h"
-#include "os/clock.h"
-#include "os/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +10,9 @@
 #define LINE_LIMIT 3500
 
 struct arguments {
-	const char *config_dir; /* -c, or NULL */
-	const char *tag;	/* -t, or NULL */
+	struct command command;
+	const char *tag; /* -t, or NULL */
 	enum log_level level;
-	int verbose;
 	char **text; /* NULL at the end; none: standard input */
 };
 
@@ -38,81 +33,31 @@ static bool parse_level(const char *name, enum log_level *level)
 	return false;
 }
 
-static bool parse_arguments(int argc, char **argv, struct arguments *a)
+static void parse_arguments(int argc, char **argv, struct arguments *a)
 {
 	int c;
 
-	*a = (struct arguments){.level = LOG_LEVEL_INFO};
-	while ((c = getopt(argc, argv, "c:ip:t:v")) > 0) {
+	while ((c = command_option(&a->command, argc, argv, "c:ip:t:v")) > 0) {
 		switch (c) {
 		case 'c':
-			a->config_dir = optarg;
-			break;
-		case 'i': /* the process id is always there */
+			a->command.config_dir = optarg;
 			break;
 		case 'p':
-			if (!parse_level(optarg, &a->level)) {
-				fprintf(stderr, "postlog: fatal: unknown severity: %s\n", optarg);
-				return false;
-			}
+			if (!parse_level(optarg, &a->level))
+				command_fatal(&a->command, "unknown severity: %s", optarg);
 			break;
 		case 't':
 			a->tag = optarg;
 			break;
+		case 'i': /* the process id is always there */
 		case 'v':
-			a->verbose++;
 			break;
 		default:
-			fprintf(stderr,
-				"usage: postlog [-c config_dir] [-i] [-p priority] [-t tag] [-v] [text]\n");
-			return false;
+			command_fatal(&a->command, "usage: postlog [-c config_dir] [-i] [-p priority] "
+						   "[-t tag] [-v] [text]");
 		}
 	}
 	a->text = argv + optind;
-	return true;
-}
-
-static bool is_guarded(void)
-{
-	return getuid() != 0 && (getuid() != geteuid() || getgid() != getegid());
-}
-
-static bool load_settings(const struct arguments *a, struct arena *arena,
-			  struct settings **settings)
-{
-	struct config_problems problems;
-	const char *dir;
-
-	config_problems_init(&problems, arena);
-	if (config_directory_for(a->config_dir, getenv("MAIL_CONFIG"), is_guarded(), &problems,
-				 &dir) == RES_OK &&
-	    settings_load(dir, NULL, 0, &problems, settings) == RES_OK)
-		return true;
-	for (size_t i = 0; i < problems.count; i++)
-		if (problems.items[i].fatal)
-			fprintf(stderr, "postlog: fatal: %.*s\n",
-				SL_ARG(config_problem_text(arena, &problems.items[i])));
-	return false;
-}
-
-static void open_log(const struct arguments *a, const struct settings *settings)
-{
-	struct log_options options = {
-	    .syslog_name = settings->syslog_name,
-	    .program = SL("postlog"),
-	    .hostname = settings->myhostname,
-	    .syslog_facility = settings->syslog_facility,
-	    .maillog_file = settings->maillog_file,
-	    .queue_directory = settings->queue_directory,
-	    .service = settings->postlog_service_name,
-	    .delay_resolution = settings->delay_logging_resolution_limit,
-	    .direct = geteuid() == 0 && getuid() == 0,
-	    .stderr_too = isatty(STDERR_FILENO) == 1,
-	};
-
-	log_open(&options);
-	if (a->tag != NULL)
-		log_set_program(slice_str(a->tag));
 }
 
 static void log_line(enum log_level level, struct slice text)
@@ -169,21 +114,20 @@ static void log_words(enum log_level level, char **words)
 
 int main(int argc, char **argv)
 {
-	struct arena *arena = arena_create();
-	struct settings *settings = NULL;
-	struct arguments a;
+	struct arguments a = {.command = {.name = "postlog", .failure = 1}, .level = LOG_LEVEL_INFO};
 
-	if (!parse_arguments(argc, argv, &a) || !load_settings(&a, arena, &settings))
-		return 1;
-	open_log(&a, settings);
+	parse_arguments(argc, argv, &a);
+	a.command.echo = isatty(STDERR_FILENO) == 1;
+	command_load(&a.command);
+	command_open_log(&a.command);
+	if (a.tag != NULL)
+		log_set_program(slice_str(a.tag));
 	if (a.text[0] != NULL)
 		log_words(a.level, a.text);
 	else
 		log_input(a.level);
-	log_close();
+	command_close(&a.command);
 	if (a.level == LOG_LEVEL_FATAL || a.level == LOG_LEVEL_PANIC)
 		sleep(1);
-	settings_destroy(&settings);
-	arena_destroy(&arena);
 	return 0;
 }

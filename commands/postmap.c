@@ -27,7 +27,7 @@ static enum map_line parse(const char *file, unsigned number, struct slice line,
 int main(int argc, char **argv)
 {
 	struct map_tool tool = {
-	    .name = "postmap",
+	    .command = {.name = "postmap", .failure = 1, .warnings = true},
 	    .options = "bc:d:fFhimnNopq:rsuUvw",
 	    .usage = "[-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
 	    .separator = "\t",

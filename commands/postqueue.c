@@ -4,10 +4,11 @@
  * neither its environment nor its arguments, and asks daemons for all that it shows or does.
  */
 #include "base/check.h"
-#include "commands/queue_tool.h"
+#include "commands/command.h"
 #include "fiber/stream.h"
 #include "ipc/qmgr.h"
 #include "os/process.h"
+#include "queue/queue.h"
 #include "showq/listing.h"
 #include "table/match_list.h"
 
@@ -25,7 +26,8 @@
 #define REASON_COLUMN 76
 
 struct postqueue {
-	struct queue_tool tool;
+	struct command command;
+	int queue_fd;
 	bool json;
 	struct buffer buffer;
 	struct arena *arena;
@@ -214,7 +216,7 @@ static bool show_one_directly(void *context, const struct queue_entry *found)
 	struct postqueue *pq = context;
 	struct listing_entry e;
 
-	if (listing_read(pq->tool.queue_fd, found, false, pq->arena, &e) == RES_OK)
+	if (listing_read(pq->queue_fd, found, false, pq->arena, &e) == RES_OK)
 		show(pq, &e);
 	arena_reset(pq->arena);
 	return true;
@@ -224,16 +226,16 @@ static void list_directly(struct postqueue *pq)
 {
 	struct queue_error error;
 
-	if (queue_list(pq->tool.queue_fd, QUEUE_ALL_PLACES, show_one_directly, pq, &error) != RES_OK)
-		tool_warn(&pq->tool, "queue: %s", queue_reason_text(error.reason));
+	if (queue_list(pq->queue_fd, QUEUE_ALL_PLACES, show_one_directly, pq, &error) != RES_OK)
+		command_warn(&pq->command, "queue: %s", queue_reason_text(error.reason));
 }
 
 /* list_fiber - from showq; from the queue itself when that is down and we are root. */
 static void list_fiber(void *arg)
 {
 	struct postqueue *pq = arg;
-	const struct settings *st = pq->tool.settings;
-	struct slice path = arena_printf(pq->tool.arena, "public/%.*s", SL_ARG(st->showq_service_name));
+	const struct settings *st = pq->command.settings;
+	struct slice path = arena_printf(pq->command.arena, "public/%.*s", SL_ARG(st->showq_service_name));
 	struct os_addr addr;
 	struct stream stream;
 	int fd = -1;
@@ -245,13 +247,13 @@ static void list_fiber(void *arg)
 		read_listing(pq, &stream);
 		stream_close(&stream, 0);
 	} else if (os_uid() == 0) {
-		tool_warn(&pq->tool,
+		command_warn(&pq->command,
 			  "Mail system is down -- accessing queue directly (Connect to the %.*s %.*s "
 			  "service: %s)",
 			  SL_ARG(st->mail_name), SL_ARG(st->showq_service_name), strerror(errno));
 		list_directly(pq);
 	} else {
-		tool_fatal(&pq->tool,
+		command_fatal(&pq->command,
 			   "Queue report unavailable - mail system is down (Connect to the %.*s %.*s "
 			   "service: %s)",
 			   SL_ARG(st->mail_name), SL_ARG(st->showq_service_name), strerror(errno));
@@ -269,7 +271,7 @@ static bool user_in_list(struct postqueue *pq, struct slice list, char *name, si
 	bool yes;
 
 	snprintf(name, size, "%s", pw ? pw->pw_name : "unknown");
-	yes = match_list_string(users, slice_str(name), pq->tool.arena, NULL) == TABLE_FOUND;
+	yes = match_list_string(users, slice_str(name), pq->command.arena, NULL) == TABLE_FOUND;
 	table_set_destroy(&set);
 	return yes;
 }
@@ -280,20 +282,20 @@ static void may(struct postqueue *pq, struct slice list, const char *what)
 
 	if (os_uid() == 0 || user_in_list(pq, list, name, sizeof(name)))
 		return;
-	tool_fatal(&pq->tool, "User %s(%ld) is not allowed to %s the mail queue", name,
+	command_fatal(&pq->command, "User %s(%ld) is not allowed to %s the mail queue", name,
 		   (long)os_uid(), what);
 }
 
 static void list_queue(struct postqueue *pq)
 {
-	may(pq, pq->tool.settings->authorized_mailq_users, "view");
+	may(pq, pq->command.settings->authorized_mailq_users, "view");
 	buffer_init(&pq->buffer, LISTING_LIMIT);
 	pq->arena = arena_create();
 	pq->first = true;
 	if (fibers_run(NULL, list_fiber, pq) < 0)
-		tool_fatal(&pq->tool, "cannot start: %s", strerror(errno));
+		command_fatal(&pq->command, "cannot start: %s", strerror(errno));
 	if (pq->problem)
-		tool_fatal(&pq->tool, "%s", pq->problem);
+		command_fatal(&pq->command, "%s", pq->problem);
 	print_total(pq);
 	arena_destroy(&pq->arena);
 	buffer_free(&pq->buffer);
@@ -305,23 +307,23 @@ static void flush(struct postqueue *pq, enum qmgr_flush what, struct slice id, s
 {
 	struct qmgr_queue_flush m = {.what = what, .queue_id = id, .site = site};
 	struct qmgr_control_done done = {0};
-	struct slice path = arena_printf(pq->tool.arena, "public/%.*s",
-					 SL_ARG(pq->tool.settings->queue_service_name));
+	struct slice path = arena_printf(pq->command.arena, "public/%.*s",
+					 SL_ARG(pq->command.settings->queue_service_name));
 	int64_t deadline = os_deadline(PATIENCE);
 	struct ipc_conn *conn;
 
 	if (ipc_connect_blocking(path.p, os_deadline(10 * OS_SECOND), &conn) != IPC_OK ||
-	    qmgr_queue_flush_call(conn, &m, pq->tool.arena, &done, deadline) != IPC_OK)
-		tool_fatal(&pq->tool, "Cannot flush mail queue - mail system is down");
+	    qmgr_queue_flush_call(conn, &m, pq->command.arena, &done, deadline) != IPC_OK)
+		command_fatal(&pq->command, "Cannot flush mail queue - mail system is down");
 	ipc_conn_close(&conn);
 	if (done.error.n > 0)
-		tool_fatal(&pq->tool, "%.*s", SL_ARG(done.error));
+		command_fatal(&pq->command, "%.*s", SL_ARG(done.error));
 }
 
 static void flush_maildrop(struct postqueue *pq)
 {
-	struct slice path = arena_printf(pq->tool.arena, "public/%.*s",
-					 SL_ARG(pq->tool.settings->pickup_service_name));
+	struct slice path = arena_printf(pq->command.arena, "public/%.*s",
+					 SL_ARG(pq->command.settings->pickup_service_name));
 	struct ipc_conn *conn;
 
 	if (ipc_connect_blocking(path.p, os_deadline(OS_SECOND), &conn) != IPC_OK)
@@ -346,7 +348,7 @@ static bool valid_site(struct slice site)
 
 static void flush_site(struct postqueue *pq, struct slice site)
 {
-	const struct settings *st = pq->tool.settings;
+	const struct settings *st = pq->command.settings;
 	struct table_config config = {.may_block = true};
 	struct table_set *set = table_set_create(&config);
 	struct match_list *domains = match_list_create(
@@ -354,10 +356,10 @@ static void flush_site(struct postqueue *pq, struct slice site)
 	    match_list_parent_flag(st->parent_domain_matches_subdomains, SL("fast_flush_domains")));
 
 	if (!valid_site(site))
-		tool_fatal(&pq->tool, "Cannot flush mail queue - invalid destination: \"%.100s\"",
+		command_fatal(&pq->command, "Cannot flush mail queue - invalid destination: \"%.100s\"",
 			   site.p);
-	if (match_list_host(domains, site, pq->tool.arena, NULL) != TABLE_FOUND)
-		tool_fatal(&pq->tool, "Flush service is not configured for destination \"%s\"",
+	if (match_list_host(domains, site, pq->command.arena, NULL) != TABLE_FOUND)
+		command_fatal(&pq->command, "Flush service is not configured for destination \"%s\"",
 			   site.p);
 	table_set_destroy(&set);
 	flush(pq, QMGR_FLUSH_SITE, SL_NULL, site);
@@ -369,7 +371,7 @@ static void flush_id(struct postqueue *pq, struct slice id)
 
 	for (size_t i = 0; i < id.n; i++) {
 		if (!ascii_isalnum(id.p[i]))
-			tool_fatal(&pq->tool, "Cannot flush queue ID - invalid name: \"%.100s\"", id.p);
+			command_fatal(&pq->command, "Cannot flush queue ID - invalid name: \"%.100s\"", id.p);
 	}
 	if (queue_id_parse(id, &parsed, NULL, NULL))
 		flush(pq, QMGR_FLUSH_ID, id, SL_NULL);
@@ -377,22 +379,21 @@ static void flush_id(struct postqueue *pq, struct slice id)
 
 _Noreturn static void usage(const struct postqueue *pq)
 {
-	tool_fatal(&pq->tool, "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue "
+	command_fatal(&pq->command, "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue "
 			      "-p | postqueue -s site");
 }
 
 int main(int argc, char **argv)
 {
-	struct postqueue pq = {.tool = {.name = "postqueue", .fatal_status = EX_UNAVAILABLE}};
-	const char *config = NULL;
+	struct postqueue pq = {.command = {.name = "postqueue", .failure = EX_UNAVAILABLE}};
 	struct slice argument = SL_NULL;
 	int mode = 0;
 	int c;
 
 	(void)os_umask(022);
-	while ((c = getopt(argc, argv, "c:fi:jps:v")) > 0) {
+	while ((c = command_option(&pq.command, argc, argv, "c:fi:jps:v")) > 0) {
 		if (c == 'c') {
-			config = optarg;
+			pq.command.config_dir = optarg;
 			continue;
 		}
 		if (c == 'v')
@@ -405,12 +406,13 @@ int main(int argc, char **argv)
 	}
 	if (mode == 0 || optind < argc)
 		usage(&pq);
-	tool_open(&pq.tool, config);
+	command_load(&pq.command);
+	pq.queue_fd = command_enter_queue(&pq.command);
 	pq.json = mode == 'j';
 	if (mode == 'j' || mode == 'p') {
 		list_queue(&pq);
 	} else {
-		may(&pq, pq.tool.settings->authorized_flush_users, "flush");
+		may(&pq, pq.command.settings->authorized_flush_users, "flush");
 		if (mode == 'f') {
 			flush(&pq, QMGR_FLUSH_ALL, SL_NULL, SL_NULL);
 			flush_maildrop(&pq);
@@ -421,6 +423,6 @@ int main(int argc, char **argv)
 		}
 	}
 	if (fflush(stdout) != 0 || ferror(stdout))
-		tool_fatal(&pq.tool, "output write error: %s", strerror(errno));
+		command_fatal(&pq.command, "output write error: %s", strerror(errno));
 	return 0;
 }

@@ -449,6 +449,7 @@ int main(int argc, char **argv)
 	int option, status;
 
 	config_problems_init(&c.problems, c.arena);
+	argv[0] = (char *)"postrider"; /* getopt complains under it */
 	while ((option = getopt(argc, argv, "+c:Dv")) != -1) {
 		if (option == 'c')
 			option_c = optarg;

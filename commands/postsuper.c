@@ -4,12 +4,13 @@
  * runs, it is asked; else postsuper becomes the owner for a moment.
  */
 #include "base/check.h"
-#include "commands/queue_tool.h"
+#include "commands/command.h"
 #include "ipc/qmgr.h"
 #include "log/events.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/process.h"
+#include "queue/queue.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,7 +31,8 @@ struct order {
 };
 
 struct postsuper {
-	struct queue_tool tool;
+	struct command command;
+	int queue_fd;
 	struct order orders[QMGR_CONTROL_LAST + 1];
 	uint32_t queues; /* named on the command line; 0: none */
 	bool maildrop;   /* named there */
@@ -57,7 +59,7 @@ static const char *const op_total[] = {[QMGR_CONTROL_DELETE] = "Deleted",
 static void done_one(struct postsuper *ps, enum qmgr_control op, struct slice id)
 {
 	ps->done[op]++;
-	tool_info(&ps->tool, "%.*s: %s", SL_ARG(id), op_done[op]);
+	command_info(&ps->command, "%.*s: %s", SL_ARG(id), op_done[op]);
 }
 
 /* ---- what is asked for */
@@ -69,7 +71,7 @@ static void order_add(struct postsuper *ps, struct order *o, struct slice text)
 	if (!queue_id_parse(text, &id, NULL, NULL)) {
 		for (size_t i = 0; i < text.n; i++) {
 			if (!ascii_isalnum(text.p[i])) {
-				tool_warn(&ps->tool, "invalid mail queue id: %.*s", SL_ARG(text));
+				command_warn(&ps->command, "invalid mail queue id: %.*s", SL_ARG(text));
 				return;
 			}
 		}
@@ -82,7 +84,7 @@ static void order_add(struct postsuper *ps, struct order *o, struct slice text)
 		if (o->ids == NULL || o->names == NULL)
 			out_of_memory();
 	}
-	o->names[o->count] = arena_dup(ps->tool.arena, text);
+	o->names[o->count] = arena_dup(ps->command.arena, text);
 	o->ids[o->count++] = id;
 }
 
@@ -135,14 +137,14 @@ static void queue_named(struct postsuper *ps, const char *name)
 			return;
 		}
 	}
-	tool_fatal(&ps->tool, "invalid directory name: %s", name);
+	command_fatal(&ps->command, "invalid directory name: %s", name);
 }
 
 /* ---- maildrop and corrupt: plain files, nobody's but ours */
 
 static void remove_file(struct postsuper *ps, int dir, struct slice name)
 {
-	const char *text = arena_str(ps->tool.arena, name);
+	const char *text = arena_str(ps->command.arena, name);
 
 	if (text && os_unlinkat(dir, text, 0) == 0)
 		done_one(ps, QMGR_CONTROL_DELETE, name);
@@ -150,7 +152,7 @@ static void remove_file(struct postsuper *ps, int dir, struct slice name)
 
 static void delete_in_directory(struct postsuper *ps, const char *path, const struct order *o)
 {
-	int dir = os_openat(ps->tool.queue_fd, path, O_RDONLY | O_DIRECTORY, 0);
+	int dir = os_openat(ps->queue_fd, path, O_RDONLY | O_DIRECTORY, 0);
 	struct os_dir *walk;
 	const char *name;
 
@@ -158,7 +160,7 @@ static void delete_in_directory(struct postsuper *ps, const char *path, const st
 		return;
 	for (size_t i = 0; i < o->count; i++)
 		remove_file(ps, dir, o->names[i]);
-	walk = o->all ? os_dir_open(ps->tool.queue_fd, path) : NULL;
+	walk = o->all ? os_dir_open(ps->queue_fd, path) : NULL;
 	while (walk && os_dir_next(walk, &name) == 1) {
 		if (name[0] != '.')
 			remove_file(ps, dir, slice_str(name));
@@ -191,13 +193,13 @@ static bool answer_take(struct postsuper *ps, struct ipc_conn *conn, enum qmgr_c
 		if (ipc_receive(conn, &frame, os_deadline(PATIENCE)) != IPC_OK)
 			return false;
 		if (frame.type == QMGR_CONTROL_DONE) {
-			if (!qmgr_control_done_decode(&frame, ps->tool.arena, &done))
+			if (!qmgr_control_done_decode(&frame, ps->command.arena, &done))
 				return false;
 			if (done.error.n > 0)
-				tool_fatal(&ps->tool, "queue manager: %.*s", SL_ARG(done.error));
+				command_fatal(&ps->command, "queue manager: %.*s", SL_ARG(done.error));
 			return true;
 		}
-		if (!qmgr_control_ids_decode(&frame, ps->tool.arena, &ids))
+		if (!qmgr_control_ids_decode(&frame, ps->command.arena, &ids))
 			return false;
 		for (size_t i = 0; i < ids.ids_count; i++)
 			done_one(ps, op, ids.ids[i].queue_id);
@@ -207,7 +209,7 @@ static bool answer_take(struct postsuper *ps, struct ipc_conn *conn, enum qmgr_c
 static bool request(struct postsuper *ps, struct ipc_conn *conn, const struct order *o, bool all,
 		    size_t from, size_t count)
 {
-	struct mail_id *ids = ARENA_ARRAY(ps->tool.arena, count + 1, struct mail_id);
+	struct mail_id *ids = ARENA_ARRAY(ps->command.arena, count + 1, struct mail_id);
 	struct qmgr_queue_control m = {
 	    .op = o->op, .all = all, .queues = ps->queues, .ids = ids};
 
@@ -233,7 +235,7 @@ static void order_through_qmgr(struct postsuper *ps, struct ipc_conn *conn, cons
 		ok = request(ps, conn, o, false, from, n);
 	}
 	if (!ok)
-		tool_fatal(&ps->tool, "lost connection with the queue manager");
+		command_fatal(&ps->command, "lost connection with the queue manager");
 }
 
 /* ---- as the owner */
@@ -255,7 +257,7 @@ static void on_damaged(void *context, struct slice name, uint64_t bytes, const c
 {
 	struct postsuper *ps = context;
 
-	tool_warn(&ps->tool, "%.*s: damaged queue record (%llu bytes) set aside in corrupt: %s",
+	command_warn(&ps->command, "%.*s: damaged queue record (%llu bytes) set aside in corrupt: %s",
 		  SL_ARG(name), (unsigned long long)bytes, why);
 }
 
@@ -329,7 +331,7 @@ static void order_directly(struct postsuper *ps, const struct order *o)
 		    !is_ordered(o, e))
 			continue;
 		if (apply(ps, o->op, &e->location, &error) != RES_OK) {
-			tool_warn(&ps->tool, "%s: %s", e->location.id.text,
+			command_warn(&ps->command, "%s: %s", e->location.id.text,
 				  queue_reason_text(error.reason));
 			continue;
 		}
@@ -349,12 +351,12 @@ static void become_owner(struct postsuper *ps)
 	struct queue_error error = {0};
 	struct stat st;
 
-	if (os_fstatat(ps->tool.queue_fd, "journal", &st, 0) < 0)
+	if (os_fstatat(ps->queue_fd, "journal", &st, 0) < 0)
 		return; /* nothing was ever queued here */
 	if (st.st_uid != 0 && os_act_as(st.st_uid, st.st_gid) < 0)
-		tool_fatal(&ps->tool, "become the owner of the queue: %s", strerror(errno));
-	if (queue_open(ps->tool.queue_fd, NULL, &watcher, &ps->queue, &error) != RES_OK)
-		tool_fatal(&ps->tool, "queue: %s", queue_reason_text(error.reason));
+		command_fatal(&ps->command, "become the owner of the queue: %s", strerror(errno));
+	if (queue_open(ps->queue_fd, NULL, &watcher, &ps->queue, &error) != RES_OK)
+		command_fatal(&ps->command, "queue: %s", queue_reason_text(error.reason));
 }
 
 /* ---- all of it */
@@ -379,8 +381,8 @@ static void carry_out(struct postsuper *ps)
 	static const enum qmgr_control order[] = {QMGR_CONTROL_DELETE, QMGR_CONTROL_EXPIRE,
 						  QMGR_CONTROL_REQUEUE, QMGR_CONTROL_HOLD,
 						  QMGR_CONTROL_RELEASE};
-	struct slice path = arena_printf(ps->tool.arena, "public/%.*s",
-					 SL_ARG(ps->tool.settings->queue_service_name));
+	struct slice path = arena_printf(ps->command.arena, "public/%.*s",
+					 SL_ARG(ps->command.settings->queue_service_name));
 	struct ipc_conn *conn = NULL;
 
 	delete_files(ps);
@@ -412,19 +414,19 @@ static void totals(const struct postsuper *ps)
 		uint64_t n = ps->done[order[i]];
 
 		if (n > 0)
-			tool_info(&ps->tool, "%s: %llu message%s", op_total[order[i]],
+			command_info(&ps->command, "%s: %llu message%s", op_total[order[i]],
 				  (unsigned long long)n, n == 1 ? "" : "s");
 	}
 }
 
 _Noreturn static void usage(const struct postsuper *ps)
 {
-	tool_fatal(&ps->tool,
+	command_fatal(&ps->command,
 		   "usage: %s [-c config_dir] [-d queue_id (delete)] [-e queue_id (expire)] [-f "
 		   "queue_id (expire and/or un-hold)] [-h queue_id (hold)] [-H queue_id (un-hold)] [-p "
 		   "(purge temporary files)] [-r queue_id (requeue)] [-s (structure fix)] [-S "
 		   "(redundant structure fix)] [-v (verbose)] [queue...]",
-		   ps->tool.name);
+		   ps->command.name);
 }
 
 static void option_take(struct postsuper *ps, int c, const char *argument)
@@ -457,31 +459,29 @@ static void option_take(struct postsuper *ps, int c, const char *argument)
 
 int main(int argc, char **argv)
 {
-	struct postsuper ps = {.tool = {.name = "postsuper", .fatal_status = 1, .to_log = true}};
-	const char *config = NULL;
+	struct postsuper ps = {.command = {.name = "postsuper", .failure = 1}};
 	int c;
 
-	if (os_uid() != 0) {
-		ps.tool.to_log = false;
-		tool_fatal(&ps.tool, "use of this command is reserved for the superuser");
-	}
+	if (os_uid() != 0)
+		command_fatal(&ps.command, "use of this command is reserved for the superuser");
 	/* The configuration is needed before the first message may go to the log. */
-	ps.tool.to_log = false;
-	while ((c = getopt(argc, argv, OPTIONS)) > 0) {
+	while ((c = command_option(&ps.command, argc, argv, OPTIONS)) > 0) {
 		if (c == 'c')
-			config = optarg;
+			ps.command.config_dir = optarg;
 		else if (c == '?')
 			usage(&ps);
 	}
-	ps.tool.to_log = true;
-	tool_open(&ps.tool, config);
+	command_load(&ps.command);
+	ps.queue_fd = command_enter_queue(&ps.command);
+	command_open_log(&ps.command);
+	log_entered_queue();
 	optind = 1;
-	while ((c = getopt(argc, argv, OPTIONS)) > 0)
+	while ((c = command_option(&ps.command, argc, argv, OPTIONS)) > 0)
 		option_take(&ps, c, optarg);
 	for (; optind < argc; optind++)
 		queue_named(&ps, argv[optind]);
 	carry_out(&ps);
 	totals(&ps);
-	log_close();
+	command_close(&ps.command);
 	return 0;
 }

@@ -1,6 +1,7 @@
 # Manual pages. Other folders' pages are named here too, a line each.
 dist_man1_MANS += man/postconf.1
 dist_man1_MANS += man/postalias.1 man/postmap.1
+dist_man1_MANS += man/postkick.1
 dist_man5_MANS += man/cidr_table.5 man/lmdb_table.5 man/pcre_table.5 man/regexp_table.5
 dist_man5_MANS += man/master.5
 nodist_man5_MANS += gen/man/postconf.5

@@ -6,6 +6,7 @@ directory, its SMTP server on a free port of 127.0.0.1. Nothing is shared betwee
 installed programs and the accounts, so tests run side by side.
 """
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -44,6 +45,23 @@ def eventually(condition, seconds=15, what="the condition"):
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come true within {seconds} s")
         time.sleep(0.02)
+
+
+def change_alternates(change):
+    """Let change(set) edit which configurations set-gid commands accept from an unprivileged user."""
+    default = PREFIX / "etc/postrider/main.cf"
+    name = "alternate_config_directories = "
+    with open(PREFIX / "etc/.harness.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lines = default.read_text().splitlines()
+        listed = {d for line in lines if line.startswith(name) for d in line[len(name):].split()}
+        change(listed)
+        lines = [line for line in lines if not line.startswith(name)]
+        if listed:
+            lines.append(name + " ".join(sorted(listed)))
+        new = default.with_suffix(".new")
+        new.write_text("\n".join(lines) + "\n")
+        new.rename(default)
 
 
 MASTER_CF = """\
@@ -103,6 +121,7 @@ class Instance:
         self.master_text = master_cf
         self.write_configuration()
         self.process = None
+        change_alternates(lambda listed: listed.add(str(self.etc)))
 
     # ---- configuration
 
@@ -177,6 +196,7 @@ class Instance:
 
     def destroy(self):
         self.stop()
+        change_alternates(lambda listed: listed.discard(str(self.etc)))
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def pids(self, program=None):

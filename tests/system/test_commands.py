@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: ISC
+"""What the commands have in common: -c, MAIL_CONFIG, complaints, exit statuses; and postkick."""
+import socket
+
+import pytest
+
+from harness import PREFIX, SBIN, Instance, eventually
+from qmgr_world import DEFERRED, SENT, World
+
+# command, arguments that do nothing much, exit status of a fatal error
+COMMANDS = [
+    ("postconf", ["-h", "queue_directory"], 1),
+    ("postmap", ["-q", "x", "inline:{x=y}"], 1),
+    ("postalias", ["-q", "x", "inline:{x=y}"], 1),
+    ("postqueue", ["-p"], 69),
+    ("postsuper", ["-p"], 1),
+    ("postcat", ["-q", "nothing"], 1),
+    ("postlog", ["text"], 1),
+    ("postkick", ["public", "pickup", "W"], 1),
+    ("postrider", ["status"], 1),
+    ("postdrop", [], 75),
+    ("sendmail", ["-bp"], 75),
+]
+
+
+@pytest.fixture
+def unstarted():
+    i = Instance()
+    yield i
+    i.destroy()
+
+
+def test_what_is_installed():
+    there = {p.name for p in SBIN.iterdir()}
+    assert {c for c, _, _ in COMMANDS} <= there
+    assert {p.name for p in (PREFIX / "bin").iterdir()} >= {"mailq", "newaliases"}
+    assert (PREFIX / "etc/postrider/main.cf").exists()
+    assert (PREFIX / "etc/postrider/master.cf").exists()
+    for section in "158":
+        pages = PREFIX / "share/man" / f"man{section}"
+        assert list(pages.iterdir()), pages
+
+
+@pytest.mark.parametrize("command,arguments,status", COMMANDS, ids=[c for c, _, _ in COMMANDS])
+def test_the_option_wins_over_the_environment(unstarted, command, arguments, status):
+    """MAIL_CONFIG names a directory that is not there; -c one whose main.cf is not valid."""
+    wrong = unstarted.dir / "wrong"
+    wrong.mkdir()
+    (wrong / "main.cf").write_text("compatibility_level = 3.6\nqueue_directory = /a/$queue_directory\n")
+    (wrong / "master.cf").write_text("")
+    env = dict(unstarted.environment(), MAIL_CONFIG=str(unstarted.dir / "missing"))
+    unstarted.environment = lambda: env
+    input = "" if command == "postdrop" else None
+    r = unstarted.run(command, *arguments, check=False, input=input)
+    assert r.returncode == status, r
+    assert b"missing" in r.stderr, r
+    config = ["-C", wrong] if command == "sendmail" else ["-c", wrong]
+    r = unstarted.run(command, *config, *arguments, check=False, input=input)
+    assert b"missing" not in r.stderr, r
+    if command == "postconf":  # it shows what is there
+        assert r.stdout == b"/a/$queue_directory\n"
+        return
+    assert f"{wrong}/main.cf".encode() in r.stderr and b"queue_directory" in r.stderr, r
+
+
+@pytest.mark.parametrize("command,arguments,status", COMMANDS, ids=[c for c, _, _ in COMMANDS])
+def test_unknown_options_are_refused(unstarted, command, arguments, status):
+    r = unstarted.run(command, "-?", check=False, input="")
+    assert r.returncode != 0
+    assert r.stderr.startswith(f"{command}:".encode()) or r.stderr.startswith(b"usage:"), r
+
+
+# ---- postkick
+
+@pytest.fixture
+def world():
+    made = []
+
+    def make(**settings):
+        made.append(World(**settings))
+        return made[-1]
+
+    yield make
+    for w in made:
+        w.close()
+
+
+def test_kick_qmgr_flushes(world):
+    w = world(minimal_backoff_time="1000s", maximal_backoff_time="4000s")
+    w.agent.answer = lambda r, a: (DEFERRED, "4.4.1", "not now")
+    qid = w.put("a@x.test")
+    eventually(lambda: b'"deferred"' in w.i.run("postqueue", "-j").stdout, what="deferral")
+    w.agent.answer = lambda r, a: (SENT, "2.0.0", "ok")
+    w.i.run("postkick", "public", "qmgr", "I")
+    w.i.run("postkick", "public", "qmgr", "F")
+    w.i.wait_log(f"{qid}: removed")
+
+
+def test_kick_without_a_suite(unstarted):
+    r = unstarted.run("postkick", "public", "qmgr", "F", check=False)
+    assert r.returncode == 1
+    assert b"Cannot contact class public service qmgr" in r.stderr
+
+
+def test_kick_hands_other_services_the_bytes(unstarted):
+    public = unstarted.queue / "public"
+    public.mkdir()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(public / "other"))
+        s.listen()
+        unstarted.run("postkick", "public", "other", "WITH space")
+        peer, _ = s.accept()
+        with peer:
+            peer.settimeout(10)
+            assert peer.makefile("rb").read() == b"WITH space"
+
+
+def test_kick_usage(unstarted):
+    for arguments in ([], ["public"], ["public", "qmgr"], ["public", "qmgr", "F", "more"]):
+        r = unstarted.run("postkick", *arguments, check=False)
+        assert r.returncode == 1 and b"usage: postkick" in r.stderr
