@@ -16,12 +16,15 @@
 
 /* A .tmp file of a postdrop that was killed; a living one is done long before. */
 #define TEMPORARY_AGE (36000 * OS_SECOND)
+/* A power cut brings back at most so many files whose messages may have been delivered already. */
+#define MOST_UNSYNCED 64
 
 struct pickup {
 	struct daemon_context *context;
 	struct submitter submitter;
 	struct fiber_mutex scanning;
 	bool again; /* somebody asked while a scan was under way */
+	unsigned removed; /* files whose removal is not known to be durable */
 };
 
 static void set_aside(struct pickup *p, int dirfd, const char *name)
@@ -29,6 +32,26 @@ static void set_aside(struct pickup *p, int dirfd, const char *name)
 	if (os_renameat_noreplace(dirfd, name, p->context->queue_fd,
 				  arena_printf(p->context->arena, "corrupt/maildrop-%s", name).p) == 0)
 		LOG(queue_damaged, .name = slice_str(name), .reason = SL("not written by postdrop"));
+}
+
+/*
+ * sync_removals - on an idle file system a removed name comes back after a power cut even half a minute
+ * later, and the message would be sent a second time.
+ */
+static void sync_removals(struct pickup *p, int dirfd)
+{
+	if (p->removed > 0 && os_sync_dir(dirfd) < 0)
+		LOG(warning, .text = arena_printf(p->context->arena, "sync maildrop: %s", strerrordesc_np(errno)));
+	p->removed = 0;
+}
+
+static void remove_taken(struct pickup *p, int dirfd, const char *name)
+{
+	if (os_unlinkat(dirfd, name, 0) < 0)
+		LOG(warning, .text = arena_printf(p->context->arena, "remove maildrop/%s: %s", name,
+						  strerrordesc_np(errno)));
+	else if (++p->removed >= MOST_UNSYNCED)
+		sync_removals(p, dirfd);
 }
 
 /* take - one file. False: nothing goes on now, stop this scan. */
@@ -42,9 +65,8 @@ static bool take(struct pickup *p, int dirfd, const char *name)
 	case RES_OK:
 		go_on = submit(&p->submitter, name, &file, arena) == RES_OK;
 		maildrop_close(&file);
-		if (go_on && os_unlinkat(dirfd, name, 0) < 0)
-			LOG(warning, .text = arena_printf(arena, "remove maildrop/%s: %s", name,
-							  strerrordesc_np(errno)));
+		if (go_on)
+			remove_taken(p, dirfd, name);
 		break;
 	case RES_PERM:
 		if (errno != ENOENT)
@@ -84,6 +106,7 @@ static void scan(struct pickup *p)
 			else if (!take(p, dirfd, name))
 				break;
 		os_dir_close(&dir);
+		sync_removals(p, dirfd);
 	}
 	if (dirfd >= 0)
 		os_close(dirfd);
