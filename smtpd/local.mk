@@ -40,3 +40,4 @@ tests_unit_test_smtpd_sim_CPPFLAGS = $(AM_CPPFLAGS) -DSIMULATED
 tests_unit_test_smtpd_sim_LDADD = smtpd/libsmtpd.a $(subst lib/libos.a,lib/libsimnet.a \
 	lib/libos.a,$(DAEMON_LIBS)) $(CMOCKA_LIBS)
 endif
+dist_man8_MANS += man/smtpd.8

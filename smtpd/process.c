@@ -41,6 +41,7 @@ static void open_lists(struct smtpd *p)
 				    SL("smtpd_client_event_limit_exceptions"));
 	p->bare_newline_exclusions = hosts(p, c->smtpd_forbid_bare_newline_exclusions,
 					   SL("smtpd_forbid_bare_newline_exclusions"));
+	p->forbidden_commands = match_list_create(p->tables, c->smtpd_forbidden_commands, 0);
 	p->ehlo_discard_maps =
 	    table_list_create(p->tables, c->smtpd_discard_ehlo_keyword_address_maps, TABLE_FOLD);
 }
@@ -113,6 +114,53 @@ static void open_tls(struct smtpd *p, struct arena *arena)
 	}
 }
 
+struct unbuilt {
+	const char *name;
+	struct slice value;
+	bool on; /* it asks for something */
+};
+
+/* heed_unbuilt - what would be lost in silence is named; false: mail would get past a filter. */
+static bool heed_unbuilt(const struct settings *c)
+{
+	const struct unbuilt filters[] = {
+	    {"smtpd_milters", c->smtpd_milters, c->smtpd_milters.n > 0},
+	    {"smtpd_proxy_filter", c->smtpd_proxy_filter, c->smtpd_proxy_filter.n > 0},
+	    {"smtpd_command_filter", c->smtpd_command_filter, c->smtpd_command_filter.n > 0},
+	    {"smtpd_upstream_proxy_protocol", c->smtpd_upstream_proxy_protocol,
+	     c->smtpd_upstream_proxy_protocol.n > 0},
+	};
+	const struct unbuilt others[] = {
+	    {"smtpd_sasl_auth_enable", SL("yes"), c->smtpd_sasl_auth_enable},
+	    {"smtpd_authorized_xclient_hosts", c->smtpd_authorized_xclient_hosts,
+	     c->smtpd_authorized_xclient_hosts.n > 0},
+	    {"smtpd_authorized_xforward_hosts", c->smtpd_authorized_xforward_hosts,
+	     c->smtpd_authorized_xforward_hosts.n > 0},
+	    {"smtpd_reject_footer", c->smtpd_reject_footer, c->smtpd_reject_footer.n > 0},
+	    {"smtpd_reject_footer_maps", c->smtpd_reject_footer_maps, c->smtpd_reject_footer_maps.n > 0},
+	    {"smtpd_client_connection_rate_limit", SL("(a limit)"),
+	     c->smtpd_client_connection_rate_limit > 0},
+	    {"smtpd_client_message_rate_limit", SL("(a limit)"), c->smtpd_client_message_rate_limit > 0},
+	    {"smtpd_client_recipient_rate_limit", SL("(a limit)"),
+	     c->smtpd_client_recipient_rate_limit > 0},
+	    {"smtpd_client_new_tls_session_rate_limit", SL("(a limit)"),
+	     c->smtpd_client_new_tls_session_rate_limit > 0},
+	};
+	bool acceptable = true;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (others[i].on)
+			LOG(parameter_unheeded, .parameter = slice_str(others[i].name),
+			    .value = others[i].value);
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
+		if (filters[i].on) {
+			LOG(parameter_refused, .parameter = slice_str(filters[i].name),
+			    .value = filters[i].value);
+			acceptable = false;
+		}
+	return acceptable;
+}
+
 bool process_open(struct smtpd *p, const struct settings *settings, struct arena *arena)
 {
 	struct table_config tables = {.warn = table_warning,
@@ -130,7 +178,7 @@ bool process_open(struct smtpd *p, const struct settings *settings, struct arena
 	p->policy = policy_parse(p, arena);
 	table_set_seal(p->tables);
 	p->tables_asked = os_now();
-	return p->policy != NULL;
+	return heed_unbuilt(settings) && p->policy != NULL;
 }
 
 void process_connect(struct smtpd *p, const char *cleanup, const char *resolver)

@@ -90,14 +90,8 @@ void session_reset(struct session *s)
 
 static bool is_forbidden(const struct session *s, struct slice name)
 {
-	struct slice list = s->p->settings->smtpd_forbidden_commands, word;
-
-	while (settings_next_word(&list, &word))
-		if (slice_caseeq(word, name))
-			return true;
-	/* default of the list: what begins with anything but a letter is no SMTP */
-	return name.n > 0 && !ascii_isalpha(name.p[0]) &&
-	       slice_search(s->p->settings->smtpd_forbidden_commands, SL("^[^A-Z]")) >= 0;
+	/* a table that cannot be asked cuts nobody off */
+	return match_list_string(s->p->forbidden_commands, name, s->scratch, NULL) == TABLE_FOUND;
 }
 
 static bool is_noop(const struct session *s, struct slice name)

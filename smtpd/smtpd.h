@@ -35,6 +35,7 @@ struct smtpd {
 	struct match_list *relay_domains;
 	struct match_list *limit_exceptions;
 	struct match_list *bare_newline_exclusions;
+	struct match_list *forbidden_commands;
 	struct own_addresses *own;
 	struct ipc_client *cleanup;
 	struct dns_client *dns; /* NULL: every lookup fails for now */

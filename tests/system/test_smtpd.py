@@ -183,8 +183,11 @@ def test_not_smtp_at_all(instance):
     mx = instance(**STRANGERS)
     with Talk(mx.port) as t:
         t.reply()
+        assert t.say("FROB")[0] == 500
         assert t.say("GET / HTTP/1.1") == (221, "2.7.0 Error: I can break rules, too. Goodbye.")
         assert at_end(t)
+    with hello(mx) as t:
+        assert t.say(":binary") == (221, "2.7.0 Error: I can break rules, too. Goodbye.")
     mx.wait_log(r"warning: non-SMTP command from \S+\[127\.0\.0\.1\]: GET / HTTP/1\.1")
 
 
@@ -414,3 +417,11 @@ def test_idle_sessions_are_small(instance):
             t.close()
     print(f"{each:.1f} kB a session")
     assert each < 64 * PATIENCE
+
+
+def test_a_filter_that_is_missing_lets_nothing_pass(instance):
+    mx = instance(start=False, smtpd_milters="inet:127.0.0.1:1", **STRANGERS)
+    mx.run("postrider", "start")
+    with Talk(mx.port) as t:
+        mx.wait_log(r"postfix/smtpd\[\d+\]: fatal: parameter smtpd_milters: not supported yet: smtpd_milters = inet:127\.0\.0\.1:1")
+        assert t is not None
