@@ -265,5 +265,6 @@ int main(int argc, char **argv)
 		show_one(&pc, argv[optind]);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		command_fatal(&pc.command, "output write error: %s", strerror(errno));
+	command_close(&pc.command);
 	return 0;
 }

@@ -424,5 +424,6 @@ int main(int argc, char **argv)
 	}
 	if (fflush(stdout) != 0 || ferror(stdout))
 		command_fatal(&pq.command, "output write error: %s", strerror(errno));
+	command_close(&pq.command);
 	return 0;
 }

@@ -455,6 +455,15 @@ static void option_take(struct postsuper *ps, int c, const char *argument)
 	}
 }
 
+static void orders_free(struct postsuper *ps)
+{
+	for (size_t i = 0; i <= QMGR_CONTROL_LAST; i++) {
+		free(ps->orders[i].ids);
+		free(ps->orders[i].names);
+	}
+	free(ps->found);
+}
+
 #define OPTIONS "c:d:e:f:h:H:pr:sSv"
 
 int main(int argc, char **argv)
@@ -482,6 +491,7 @@ int main(int argc, char **argv)
 		queue_named(&ps, argv[optind]);
 	carry_out(&ps);
 	totals(&ps);
+	orders_free(&ps);
 	command_close(&ps.command);
 	return 0;
 }

@@ -306,13 +306,14 @@ static void delivery_run(struct delivery *dv, struct sched_event *e)
 static void deliver_fiber(void *arg)
 {
 	struct delivery *dv = arg;
+	struct arena *arena = dv->arena; /* which dv lies in */
 	struct qmgr *q = dv->q;
 	struct sched_event e = {.type = SCHED_EV_DELIVERED, .delivery = dv->d};
 
 	delivery_run(dv, &e);
 	e.deferred = dv->deferred;
 	event_take(q, &e);
-	arena_destroy(&dv->arena); /* which dv lies in */
+	arena_destroy(&arena);
 	work_end(q);
 }
 
