@@ -217,7 +217,8 @@ class World:
         if not (LIBEXEC / "postlogd").exists():
             self.play_postlogd()
         self.i.run("postrider", "start")
-        eventually(lambda: (self.i.queue / "public" / "qmgr").exists(), 20, "the socket of qmgr")
+        eventually(lambda: (self.i.queue / "public" / "qmgr").exists() and (self.i.queue / "journal").exists(),
+                   20, "the queue and the socket of qmgr")
         self.agent = Agent(self.i.queue / "private" / "stub")
         self.bounce = Bounce(self.i.queue / "private" / "stubbounce")
 
