@@ -402,6 +402,7 @@ static void carry_out(struct postsuper *ps)
 	}
 	ipc_conn_close(&conn);
 	queue_close(&ps->queue);
+	(void)os_act_as(0, 0);
 }
 
 static void totals(const struct postsuper *ps)

@@ -352,3 +352,27 @@ def test_agent_with_a_full_backlog(world):
     eventually(lambda: empty(w), 60, "an empty queue")
     assert len(set(w.agent.addresses())) == len(w.agent.addresses()) == 300
     assert "status=deferred" not in w.i.log()
+
+
+def test_killed_again_and_again(world):
+    """The ledger: nothing is lost, and what is delivered twice was under way at a kill."""
+    w = world(minimal_backoff_time="1s", maximal_backoff_time="1s")
+    total, kills = 600, 4
+
+    def put():
+        for n in range(6):
+            w.put(f"r{n}@d{n}.test", count=total // 6)
+
+    t = threading.Thread(target=put)
+    t.start()
+    for _ in range(kills):
+        time.sleep(0.3)
+        for pid in w.i.pids("qmgr"):
+            os.kill(pid, signal.SIGKILL)
+        # The master waits longer after each death; a client's message hurries nobody.
+        eventually(lambda: w.i.pids("qmgr"), 30, "a new qmgr")
+    t.join()
+    eventually(lambda: empty(w), 60, "an empty queue")
+    got = w.agent.addresses()
+    assert len(set(got)) == total
+    assert len(got) - total <= kills * 100
