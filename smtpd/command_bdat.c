@@ -138,6 +138,16 @@ static bool bad_syntax(struct session *s, struct slice args)
 	return false;
 }
 
+bool bdat_skip(struct session *s, const struct smtp_command *c)
+{
+	uint64_t size;
+	bool last;
+
+	if (!smtp_bdat_parse(c->args, &size, &last) || size > INT64_MAX)
+		return bad_syntax(s, c->args);
+	return skip(s, size);
+}
+
 bool command_bdat(struct session *s, const struct smtp_command *c)
 {
 	uint64_t size;

@@ -45,11 +45,26 @@ static bool vrfy_address(struct session *s, struct slice args, struct smtp_path 
 	       path->address.n > 0;
 }
 
+/* would_accept - the decision of RCPT, without what it would do to a message. */
+static bool would_accept(struct session *s, struct slice address)
+{
+	bool hold = s->txn.hold, discard = s->txn.discard, accepted;
+	struct slice filter = s->txn.filter, redirect = s->txn.redirect;
+
+	s->recipient = address;
+	accepted = check_rcpt(s);
+	s->recipient = SL_NULL;
+	s->txn.hold = hold;
+	s->txn.discard = discard;
+	s->txn.filter = filter;
+	s->txn.redirect = redirect;
+	return accepted;
+}
+
 /* VRFY - RFC 5321 4.1.1.6: decides as RCPT would, and says no more than RCPT would. */
 bool command_vrfy(struct session *s, const struct smtp_command *c)
 {
 	struct smtp_path path;
-	bool accepted;
 
 	if (s->p->settings->disable_vrfy_command)
 		return reply_bad(s, 502, "5.5.1", SL("VRFY command is disabled"));
@@ -57,10 +72,7 @@ bool command_vrfy(struct session *s, const struct smtp_command *c)
 		return reply_bad(s, 501, "5.5.4", SL("Syntax: VRFY address"));
 	if (!vrfy_address(s, c->args, &path))
 		return reply_bad(s, 501, "5.1.3", SL("Bad recipient address syntax"));
-	s->recipient = path.address;
-	accepted = check_rcpt(s);
-	s->recipient = SL_NULL;
-	if (!accepted)
+	if (!would_accept(s, path.address))
 		return reply_verdict(s);
 	reply(s, 252, "2.0.0", path.external);
 	return true;

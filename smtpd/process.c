@@ -36,12 +36,12 @@ static void open_lists(struct smtpd *p)
 	const struct settings *c = p->settings;
 
 	p->mynetworks = hosts(p, c->mynetworks, SL("mynetworks"));
-	p->relay_domains = hosts(p, c->relay_domains, SL("relay_domains"));
 	p->limit_exceptions = hosts(p, c->smtpd_client_event_limit_exceptions,
 				    SL("smtpd_client_event_limit_exceptions"));
 	p->bare_newline_exclusions = hosts(p, c->smtpd_forbid_bare_newline_exclusions,
 					   SL("smtpd_forbid_bare_newline_exclusions"));
 	p->forbidden_commands = match_list_create(p->tables, c->smtpd_forbidden_commands, 0);
+	p->relay_clientcerts = table_list_create(p->tables, c->relay_clientcerts, TABLE_FOLD);
 	p->ehlo_discard_maps =
 	    table_list_create(p->tables, c->smtpd_discard_ehlo_keyword_address_maps, TABLE_FOLD);
 }

@@ -83,6 +83,8 @@ enum verdict check_table_problem(struct check *c, struct slice reason)
 enum verdict check_misconfigured(struct check *c, struct slice why)
 {
 	LOG(restriction_problem, .parameter = slice_str(c->what), .problem = why);
+	/* warn_if_reject does not hide it: what it should have refused nobody knows */
+	c->warn = false;
 	return check_reject(c, 451, "4.3.5", SL("Server configuration error"));
 }
 
@@ -117,7 +119,7 @@ static enum verdict evaluate_one(struct check *c, const struct restriction *r)
 	if (r->kind == NULL)
 		return check_misconfigured(
 		    c, arena_printf(c->arena, "unknown smtpd restriction: \"%.*s\"", SL_ARG(r->name)));
-	if (r->kind->arg == ARG_NOT_BUILT)
+	if (r->kind->evaluate == NULL)
 		return check_misconfigured(
 		    c, arena_printf(c->arena, "smtpd restriction \"%.*s\" is not supported",
 				    SL_ARG(r->name)));
@@ -142,7 +144,7 @@ enum verdict restriction_evaluate(struct check *c, const struct restriction_list
 			continue;
 		}
 		verdict = evaluate_one(c, r);
-		c->warn = outer_warn;
+		c->warn = outer_warn; /* it was for one restriction */
 	}
 	c->warn = outer_warn;
 	c->depth--;

@@ -53,7 +53,7 @@ struct restriction;
 
 struct restriction_kind {
 	const char *name;
-	enum { ARG_NONE, ARG_TABLE, ARG_TIME, ARG_NOT_BUILT } arg;
+	enum { ARG_NONE, ARG_TABLE, ARG_TIME, ARG_NOT_BUILT, ARG_NOT_BUILT_ONE } arg;
 	enum verdict (*evaluate)(struct check *c, const struct restriction *r);
 };
 
@@ -134,6 +134,8 @@ enum verdict restrict_nothing(struct check *c, const struct restriction *r);
 enum verdict restrict_sleep(struct check *c, const struct restriction *r);
 enum verdict restrict_mynetworks(struct check *c, const struct restriction *r);
 enum verdict restrict_inet_interfaces(struct check *c, const struct restriction *r);
+enum verdict restrict_tls_clientcerts(struct check *c, const struct restriction *r);
+enum verdict restrict_tls_all_clientcerts(struct check *c, const struct restriction *r);
 enum verdict restrict_pipelining(struct check *c, const struct restriction *r);
 enum verdict restrict_plaintext(struct check *c, const struct restriction *r);
 enum verdict restrict_multi_recipient_bounce(struct check *c, const struct restriction *r);
@@ -155,6 +157,7 @@ enum verdict restrict_unknown_helo(struct check *c, const struct restriction *r)
 enum verdict restrict_unknown_sender(struct check *c, const struct restriction *r);
 enum verdict restrict_unknown_recipient(struct check *c, const struct restriction *r);
 /* restriction_access.c */
+enum verdict restrict_address_map(struct check *c, const struct restriction *r);
 enum verdict restrict_client_access(struct check *c, const struct restriction *r);
 enum verdict restrict_reverse_client_access(struct check *c, const struct restriction *r);
 enum verdict restrict_helo_access(struct check *c, const struct restriction *r);

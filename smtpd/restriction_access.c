@@ -146,8 +146,18 @@ static bool not_built(struct slice value)
 {
 	struct slice text;
 
-	return has_verb(value, SL("PREPEND"), &text) || has_verb(value, SL("BCC"), &text) ||
+	return has_verb(value, SL("PREPEND"), &text) || has_verb(value, SL("HOLD"), &text) || has_verb(value, SL("BCC"), &text) ||
 	       has_verb(value, SL("FILTER"), &text) || has_verb(value, SL("REDIRECT"), &text);
+}
+
+/* comes_too_late - cleanup has the envelope already, and it said where the message goes. */
+static bool comes_too_late(const struct check *c, struct slice value)
+{
+	struct slice text;
+
+	return c->stage == STAGE_END_OF_DATA &&
+	       (has_verb(value, SL("HOLD"), &text) || has_verb(value, SL("FILTER"), &text) ||
+		has_verb(value, SL("REDIRECT"), &text));
 }
 
 static enum verdict act(struct check *c, const struct restriction *r, struct slice value)
@@ -170,7 +180,7 @@ static enum verdict act(struct check *c, const struct restriction *r, struct sli
 		return defer_if(c, text, false);
 	if (is_numeric(value))
 		return numeric(c, value);
-	if (marks(c, value))
+	if (!comes_too_late(c, value) && marks(c, value))
 		return VERDICT_DUNNO;
 	if (not_built(value))
 		return check_misconfigured(c, arena_printf(c->arena,
@@ -247,6 +257,22 @@ static enum verdict client_access(struct check *c, const struct restriction *r, 
 	if (result == TABLE_MISSING)
 		result = look_up_address(c, r, c->s->client.addr, &value);
 	return concluded(c, r, result, value);
+}
+
+/* check_address_map - is the address in the table? What stands there does not matter. */
+enum verdict restrict_address_map(struct check *c, const struct restriction *r)
+{
+	struct slice value;
+
+	switch (table_list_lookup(r->table, c->s->client.addr, false, c->arena, &value)) {
+	case TABLE_FOUND:
+		return VERDICT_OK;
+	case TABLE_MISSING:
+		return VERDICT_DUNNO;
+	case TABLE_TEMP:
+		break;
+	}
+	return check_table_problem(c, value);
 }
 
 enum verdict restrict_client_access(struct check *c, const struct restriction *r)

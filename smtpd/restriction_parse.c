@@ -15,10 +15,11 @@ static const struct restriction_kind kinds[] = {
     {"permit_mynetworks", ARG_NONE, restrict_mynetworks},
     {"permit_inet_interfaces", ARG_NONE, restrict_inet_interfaces},
     {"permit_auth_destination", ARG_NONE, restrict_permit_auth_destination},
-    /* nobody can log in here, nobody's certificate is asked for: never true */
+    /* nobody can log in here: never true */
     {"permit_sasl_authenticated", ARG_NONE, restrict_nothing},
-    {"permit_tls_clientcerts", ARG_NOT_BUILT, NULL},
-    {"permit_tls_all_clientcerts", ARG_NOT_BUILT, NULL},
+    {"permit_tls_clientcerts", ARG_NONE, restrict_tls_clientcerts},
+    {"permit_tls_all_clientcerts", ARG_NONE, restrict_tls_all_clientcerts},
+    {"check_address_map", ARG_TABLE, restrict_address_map},
     {"reject_unauth_destination", ARG_NONE, restrict_unauth_destination},
     {"defer_unauth_destination", ARG_NONE, restrict_defer_unauth_destination},
     {"reject_unlisted_recipient", ARG_NONE, restrict_unlisted_recipient},
@@ -46,6 +47,17 @@ static const struct restriction_kind kinds[] = {
     {"check_helo_access", ARG_TABLE, restrict_helo_access},
     {"check_sender_access", ARG_TABLE, restrict_sender_access},
     {"check_recipient_access", ARG_TABLE, restrict_recipient_access},
+    {"check_policy_service", ARG_NOT_BUILT_ONE, NULL},
+    {"reject_rbl_client", ARG_NOT_BUILT_ONE, NULL},
+    {"reject_rhsbl_client", ARG_NOT_BUILT_ONE, NULL},
+    {"reject_rhsbl_reverse_client", ARG_NOT_BUILT_ONE, NULL},
+    {"reject_rhsbl_helo", ARG_NOT_BUILT_ONE, NULL},
+    {"reject_rhsbl_sender", ARG_NOT_BUILT_ONE, NULL},
+    {"reject_rhsbl_recipient", ARG_NOT_BUILT_ONE, NULL},
+    {"permit_dnswl_client", ARG_NOT_BUILT_ONE, NULL},
+    {"permit_rhswl_client", ARG_NOT_BUILT_ONE, NULL},
+    {"reject_unverified_sender", ARG_NOT_BUILT, NULL},
+    {"reject_unverified_recipient", ARG_NOT_BUILT, NULL},
 };
 
 const struct restriction_kind *restriction_find(struct slice name)
@@ -106,12 +118,19 @@ static bool take_argument(struct parser *parser, struct restriction *r)
 		return true;
 	if (!settings_next_word(&parser->rest, &word))
 		return false;
+	if (r->kind->arg == ARG_NOT_BUILT_ONE)
+		return true;
 	if (r->kind->arg == ARG_TIME)
 		return parameter_time(&seconds, word, parser->arena, &r->time) == NULL;
 	if (slice_find(word, ':') < 0 || !parser->tables_open)
 		return false;
 	take_table(parser, word, r);
 	return true;
+}
+
+static bool is_not_built(const struct restriction_kind *kind)
+{
+	return kind->arg == ARG_NOT_BUILT || kind->arg == ARG_NOT_BUILT_ONE;
 }
 
 static bool parse_one(struct parser *parser, struct slice word, struct restriction *r)
@@ -130,7 +149,7 @@ static bool parse_one(struct parser *parser, struct slice word, struct restricti
 			complain(parser, word, "unknown smtpd restriction");
 		return true;
 	}
-	if (r->kind->arg == ARG_NOT_BUILT)
+	if (is_not_built(r->kind))
 		complain(parser, word, "smtpd restriction that is not supported");
 	return take_argument(parser, r);
 }

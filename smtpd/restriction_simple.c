@@ -80,6 +80,35 @@ enum verdict restrict_inet_interfaces(struct check *c, const struct restriction 
 	return own_addresses_contain(c->s->p->own, &c->s->client.ip) ? VERDICT_OK : VERDICT_DUNNO;
 }
 
+enum verdict restrict_tls_all_clientcerts(struct check *c, const struct restriction *r)
+{
+	(void)r;
+	return c->s->tls != NULL && c->s->tls->trusted ? VERDICT_OK : VERDICT_DUNNO;
+}
+
+/* permit_tls_clientcerts - by the certificate's fingerprint in relay_clientcerts, trusted or not. */
+enum verdict restrict_tls_clientcerts(struct check *c, const struct restriction *r)
+{
+	const struct tls_facts *t = c->s->tls;
+	struct slice value;
+
+	(void)r;
+	if (t == NULL || t->peer_fingerprint.n == 0)
+		return VERDICT_DUNNO;
+	if (!slice_caseeq(c->s->p->settings->smtpd_tls_fingerprint_digest, SL("sha256")))
+		return check_misconfigured(c, SL("smtpd_tls_fingerprint_digest: only sha256 is supported"));
+	switch (table_list_lookup(c->s->p->relay_clientcerts, t->peer_fingerprint, false, c->arena,
+				  &value)) {
+	case TABLE_FOUND:
+		return VERDICT_OK;
+	case TABLE_MISSING:
+		return VERDICT_DUNNO;
+	case TABLE_TEMP:
+		break;
+	}
+	return check_table_problem(c, value);
+}
+
 enum verdict restrict_pipelining(struct check *c, const struct restriction *r)
 {
 	(void)r;

@@ -140,11 +140,15 @@ static bool may_speak(struct session *s, const struct smtp_command *c, unsigned 
 static bool run_verb(struct session *s, const struct smtp_command *c, const struct verb *v,
 		     struct slice line)
 {
+	bool unheard = s->p->tls_required && s->tls == NULL && !(v->flags & FLAG_PRE_TLS);
+
+	if ((s->denied || unheard) && c->verb == SMTP_BDAT && !bdat_skip(s, c))
+		return false;
 	if (s->denied && c->verb != SMTP_QUIT)
 		return reply_bad(s, 503, "5.7.0",
 				 arena_printf(s->scratch, "Error: access denied for %.*s",
 					      SL_ARG(s->client.full)));
-	if (s->p->tls_required && s->tls == NULL && !(v->flags & FLAG_PRE_TLS))
+	if (unheard)
 		return reply_bad(s, 530, "5.7.0", SL("Must issue a STARTTLS command first"));
 	if (v->run == NULL && is_noop(s, c->name))
 		return command_noop(s, c);

@@ -32,10 +32,10 @@ struct smtpd {
 	struct route *route;
 	struct policy *policy; /* all restriction lists */
 	struct match_list *mynetworks;
-	struct match_list *relay_domains;
 	struct match_list *limit_exceptions;
 	struct match_list *bare_newline_exclusions;
 	struct match_list *forbidden_commands;
+	struct table_list *relay_clientcerts;
 	struct own_addresses *own;
 	struct ipc_client *cleanup;
 	struct dns_client *dns; /* NULL: every lookup fails for now */
@@ -226,8 +226,10 @@ bool command_refused(struct session *s, const struct smtp_command *c);
 /* command_starttls.c */
 /* tls_begin - shake hands; false: the session is over. */
 bool tls_begin(struct session *s);
-/* command_bdat.c: */
+/* command_bdat.c */
 void bdat_release(struct transaction *t);
+/* bdat_skip - of a BDAT that is refused: its chunk is no commands. False: the session is over. */
+bool bdat_skip(struct session *s, const struct smtp_command *c);
 /* command_mail.c: what MAIL and RCPT may say in this session, SMTP_TAKES_*. */
 unsigned command_takes(const struct session *s);
 

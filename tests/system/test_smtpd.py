@@ -336,6 +336,9 @@ def test_encryption_can_be_required(instance, certificate):
     with hello(mx) as t:
         assert t.say("MAIL FROM:<a@client.test>") == (530, "5.7.0 Must issue a STARTTLS command first")
         assert t.say("RSET")[0] == 530
+        # the chunk of a refused BDAT is no commands
+        t.raw("BDAT 6\r\nQUIT\r\n")
+        assert t.reply()[0] == 530
         assert t.say("NOOP")[0] == 250
         t.say("STARTTLS")
         t.raw("this is no handshake\r\n" * 10)

@@ -267,6 +267,11 @@ static void unusable_restrictions(void **state)
 	       "451 4.3.5 Server configuration error");
 	expect("smtpd_client_restrictions = check_client_access\n", &stranger,
 	       "451 4.3.5 Server configuration error");
+	expect("smtpd_client_restrictions = permit_mynetworks, reject_rbl_client zen.test, permit\n", &stranger,
+	       "451 4.3.5 Server configuration error");
+	expect("smtpd_client_restrictions = warn_if_reject reject_rbl_client zen.test\n", &stranger,
+	       "451 4.3.5 Server configuration error");
+	assert_non_null(restriction_find(SL("reject_rbl_client")));
 	/* a class that holds itself ends */
 	expect("smtpd_restriction_classes = loop\nloop = loop\nsmtpd_client_restrictions = loop\n", &stranger,
 	       "451 4.3.5 Server configuration error");
