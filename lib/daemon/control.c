@@ -132,12 +132,15 @@ static bool list_fiber(const struct fiber_info *info, void *arg)
 /* listing - a head line, then what: name, peer, state, waits for, seconds so far, age in seconds. */
 static void listing(struct daemon_run *run, struct buffer *out)
 {
+	struct fibers_stats fibers;
 	const struct daemon_context *c = run->context;
 
-	buffer_printf(out, "# %s service=%.*s slot=%u pid=%d sessions=%zu accepted=%llu%s log_dropped=%llu\n",
+	fibers_get_stats(&fibers);
+	buffer_printf(out, "# %s service=%.*s slot=%u pid=%d sessions=%zu accepted=%llu%s log_dropped=%llu slow_slices=%llu\n",
 		      run->daemon->name, SL_ARG(c->service), c->slot, (int)os_pid(),
 		      run->session_count, (unsigned long long)run->serial,
-		      run->draining ? " draining" : "", (unsigned long long)log_dropped());
+		      run->draining ? " draining" : "", (unsigned long long)log_dropped(),
+		      (unsigned long long)fibers.slow_slices);
 	buffer_append_str(out, "# fiber\tpeer\tstate\twaits for\tsince\tage\n");
 	fiber_foreach(list_fiber, out);
 	if (run->daemon->status != NULL)

@@ -117,9 +117,17 @@ static bool enter_sandbox(struct daemon_run *run, bool chroot)
 
 /* ---- at work */
 
+#define SLICE_WORTH_A_LINE (500 * OS_MILLISECOND)
+
+/*
+ * slow_slice - each is counted (status socket); the log hears only of those that people would feel, for on a
+ * loaded machine a process that was put aside for a moment looks the same.
+ */
 static void slow_slice(const char *name, const char *last_wait, int64_t duration, void *arg)
 {
 	(void)arg;
+	if (duration < SLICE_WORTH_A_LINE)
+		return;
 	LOG(slow_slice, .fiber = slice_str(name), .last_wait = slice_str(last_wait),
 	    .duration = duration);
 }
