@@ -1,9 +1,10 @@
 # Manual pages. Other folders' pages are named here too, a line each.
 dist_man1_MANS += man/postconf.1
 dist_man1_MANS += man/postalias.1 man/postmap.1
-dist_man1_MANS += man/postkick.1
+dist_man1_MANS += man/mailq.1 man/newaliases.1 man/postdrop.1 man/postkick.1 man/sendmail.1
 dist_man5_MANS += man/cidr_table.5 man/lmdb_table.5 man/pcre_table.5 man/regexp_table.5
 dist_man5_MANS += man/master.5
+dist_man8_MANS += man/bounce.8 man/cleanup.8 man/discard.8 man/error.8 man/pickup.8
 nodist_man5_MANS += gen/man/postconf.5
 EXTRA_DIST += man/postconf.5.head man/postconf.5.tail
 
