@@ -62,8 +62,10 @@ void client_identify(struct session *s, const struct os_addr *peer)
 	struct client *c = &s->client;
 	char text[IP_TEXT_SIZE];
 
-	*c = (struct client){.name = SL("unknown"), .reverse = SL("unknown"),
-			     .name_status = NAME_TEMP, .reverse_status = NAME_TEMP};
+	*c = (struct client){.name = SL("unknown"),
+			     .reverse = SL("unknown"),
+			     .name_status = NAME_TEMP,
+			     .reverse_status = NAME_TEMP};
 	read_address(c, peer);
 	if (c->ip.bits == 0) {
 		/* not from the network: sendmail -bs on a socket pair */
@@ -79,8 +81,8 @@ void client_identify(struct session *s, const struct os_addr *peer)
 
 static bool is_excepted(struct session *s)
 {
-	return match_list_address(s->p->limit_exceptions, s->client.name, s->client.addr, s->scratch,
-				  NULL) == TABLE_FOUND;
+	return match_list_address(s->p->limit_exceptions, s->client.name, s->client.addr,
+				  s->scratch, NULL) == TABLE_FOUND;
 }
 
 bool client_admit(struct session *s)

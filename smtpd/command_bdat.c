@@ -37,8 +37,8 @@ static bool skip(struct session *s, uint64_t size)
 	return true;
 }
 
-static bool refuse_chunk(struct session *s, uint64_t size, bool last, unsigned code, const char *status,
-			 struct slice text)
+static bool refuse_chunk(struct session *s, uint64_t size, bool last, unsigned code,
+			 const char *status, struct slice text)
 {
 	if (!skip(s, size))
 		return false;

@@ -9,7 +9,8 @@ static unsigned ehlo_mask(struct session *s)
 	struct slice words, bad;
 	unsigned mask;
 
-	switch (table_list_lookup(s->p->ehlo_discard_maps, s->client.addr, false, s->scratch, &words)) {
+	switch (
+	    table_list_lookup(s->p->ehlo_discard_maps, s->client.addr, false, s->scratch, &words)) {
 	case TABLE_FOUND:
 		if (!ehlo_discard_parse(words, &mask, &bad))
 			LOG(ehlo_keyword_unknown, .where = s->client.addr, .keyword = bad);

@@ -70,7 +70,8 @@ bool command_mail(struct session *s, const struct smtp_command *c)
 	/* what it says lives as long as the transaction, so the line does too */
 	arena = arena_create();
 	if (!smtp_mail_parse(arena_dup(arena, c->args), command_takes(s), arena, &mail, &error)) {
-		reply(s, error.code, arena_dup(s->scratch, error.status).p, arena_dup(s->scratch, error.text));
+		reply(s, error.code, arena_dup(s->scratch, error.status).p,
+		      arena_dup(s->scratch, error.text));
 		arena_destroy(&arena);
 		return false;
 	}

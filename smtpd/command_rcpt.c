@@ -53,7 +53,8 @@ bool command_rcpt(struct session *s, const struct smtp_command *c)
 
 	if (!in_order(s))
 		return false;
-	if (!smtp_rcpt_parse(c->args, command_takes(s), s->txn.smtputf8, s->scratch, &rcpt, &error)) {
+	if (!smtp_rcpt_parse(c->args, command_takes(s), s->txn.smtputf8, s->scratch, &rcpt,
+			     &error)) {
 		reply_send(s, &error);
 		return false;
 	}

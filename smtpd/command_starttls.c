@@ -39,7 +39,8 @@ bool tls_begin(struct session *s)
 		s->end = END_LOST;
 		return false;
 	}
-	status = tls_start_server(s->p->tls, &s->stream, &want, deadline, s->arena, facts, &problem);
+	status =
+	    tls_start_server(s->p->tls, &s->stream, &want, deadline, s->arena, facts, &problem);
 	if (status != STREAM_OK) {
 		failed(s, status, problem);
 		return false;

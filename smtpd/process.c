@@ -59,7 +59,8 @@ static void read_options(struct smtpd *p)
 	p->no_milters = has_word(c->receive_override_options, SL("no_milters"));
 	p->bare_lf_reject = slice_eq(c->smtpd_forbid_bare_newline, SL("reject"));
 	if (!ehlo_discard_parse(c->smtpd_discard_ehlo_keywords, &p->ehlo_discard, &bad))
-		LOG(ehlo_keyword_unknown, .where = SL("smtpd_discard_ehlo_keywords"), .keyword = bad);
+		LOG(ehlo_keyword_unknown, .where = SL("smtpd_discard_ehlo_keywords"),
+		    .keyword = bad);
 }
 
 /* wanted_level - smtpd_tls_security_level, or what the older parameters say. */
@@ -137,10 +138,12 @@ static bool heed_unbuilt(const struct settings *c)
 	    {"smtpd_authorized_xforward_hosts", c->smtpd_authorized_xforward_hosts,
 	     c->smtpd_authorized_xforward_hosts.n > 0},
 	    {"smtpd_reject_footer", c->smtpd_reject_footer, c->smtpd_reject_footer.n > 0},
-	    {"smtpd_reject_footer_maps", c->smtpd_reject_footer_maps, c->smtpd_reject_footer_maps.n > 0},
+	    {"smtpd_reject_footer_maps", c->smtpd_reject_footer_maps,
+	     c->smtpd_reject_footer_maps.n > 0},
 	    {"smtpd_client_connection_rate_limit", SL("(a limit)"),
 	     c->smtpd_client_connection_rate_limit > 0},
-	    {"smtpd_client_message_rate_limit", SL("(a limit)"), c->smtpd_client_message_rate_limit > 0},
+	    {"smtpd_client_message_rate_limit", SL("(a limit)"),
+	     c->smtpd_client_message_rate_limit > 0},
 	    {"smtpd_client_recipient_rate_limit", SL("(a limit)"),
 	     c->smtpd_client_recipient_rate_limit > 0},
 	    {"smtpd_client_new_tls_session_rate_limit", SL("(a limit)"),

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* receive - a message's way to cleanup, the same for DATA and BDAT. 250 is said only here. */
+/*
+ * receive - a message's way to cleanup, the same for DATA and BDAT. 250 is said only here.
+ *
+ * The envelope is opened at DATA, not at the first RCPT as in Postfix: a client that dawdles
+ * between the two holds no connection to cleanup, and by then it is settled whether the message is
+ * held or thrown away. So refusals of single recipients are logged as NOQUEUE, always.
+ */
 #include "log/events.h"
 #include "smtpd/smtpd.h"
 
@@ -110,31 +116,36 @@ bool receive_begin(struct session *s)
 	    .addr = s->client.addr);
 	for (const struct recipient *r = s->txn.first; r != NULL; r = r->next)
 		intake_recipient(s->txn.intake,
-				 &(struct cleanup_envelope_rcpt){.address = r->address,
-								 .orcpt = r->orcpt,
-								 .notify = r->notify},
+				 &(struct cleanup_envelope_rcpt){
+				     .address = r->address, .orcpt = r->orcpt, .notify = r->notify},
 				 deadline);
 	return true;
 }
 
-/* refused - what is known without cleanup to be wrong with the content; the client has been told. */
-static bool refused(struct session *s, bool bare_lf)
+bool bare_lf_refused(struct session *s)
 {
 	const struct settings *c = s->p->settings;
 
+	if (!s->p->bare_lf_reject ||
+	    match_list_address(s->p->bare_newline_exclusions, s->client.name, s->client.addr,
+			       s->scratch, NULL) == TABLE_FOUND)
+		return false;
+	reply(s, (unsigned)c->smtpd_forbid_bare_newline_reject_code, "5.5.2",
+	      arena_printf(s->scratch, "%.*s Error: bare <LF> received", SL_ARG(c->myhostname)));
+	s->closing = true;
+	return true;
+}
+
+/* refused - what is known without cleanup to be wrong with the content; the client has been told.
+ */
+static bool refused(struct session *s, bool bare_lf)
+{
 	if (s->txn.too_big) {
 		reply(s, 552, "5.3.4", SL("Error: message file too big"));
 		return true;
 	}
-	if (bare_lf && s->p->bare_lf_reject &&
-	    match_list_address(s->p->bare_newline_exclusions, s->client.name, s->client.addr, s->scratch,
-			       NULL) != TABLE_FOUND) {
-		reply(s, (unsigned)c->smtpd_forbid_bare_newline_reject_code, "5.5.2",
-		      arena_printf(s->scratch, "%.*s Error: bare <LF> received",
-				   SL_ARG(c->myhostname)));
-		s->closing = true;
+	if (bare_lf && bare_lf_refused(s))
 		return true;
-	}
 	if (!check_end_of_data(s)) {
 		reply_verdict(s);
 		return true;
@@ -150,14 +161,17 @@ static bool commit(struct session *s)
 	if (s->txn.discard) {
 		/* decided at the end of the data: cleanup does not know */
 		reply(s, 250, "2.0.0",
-		      arena_printf(s->scratch, "Ok: queued as %.*s", SL_ARG(intake_id(s->txn.intake))));
+		      arena_printf(s->scratch, "Ok: queued as %.*s",
+				   SL_ARG(intake_id(s->txn.intake))));
 		return true;
 	}
-	good = intake_commit(s->txn.intake, os_deadline(s->p->settings->ipc_timeout), &result) == RES_OK;
+	good = intake_commit(s->txn.intake, os_deadline(s->p->settings->ipc_timeout), &result) ==
+	       RES_OK;
 	if (good) {
 		s->junk = 0;
 		reply(s, 250, "2.0.0",
-		      arena_printf(s->scratch, "Ok: queued as %.*s", SL_ARG(intake_id(s->txn.intake))));
+		      arena_printf(s->scratch, "Ok: queued as %.*s",
+				   SL_ARG(intake_id(s->txn.intake))));
 	} else {
 		reply_intake(s, &result);
 	}

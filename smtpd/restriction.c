@@ -16,11 +16,12 @@ void check_log(const struct check *c, const char *action, struct slice text)
 	const struct session *s = c->s;
 	struct slice helo = buffer_slice(&s->helo);
 
-	LOG(smtpd_action,
-	    .queue_id = s->txn.intake != NULL ? intake_id(s->txn.intake) : SL_NULL,
+	LOG(smtpd_action, .queue_id = s->txn.intake != NULL ? intake_id(s->txn.intake) : SL_NULL,
 	    .action = slice_str(action), .stage = stage_name(s), .name = s->client.name,
 	    .addr = s->client.addr, .reply = text,
-	    .from = !s->txn.open ? SL_NULL : s->txn.sender.n > 0 ? s->txn.sender : SL(""),
+	    .from = !s->txn.open	  ? SL_NULL
+		    : s->txn.sender.n > 0 ? s->txn.sender
+					  : SL(""),
 	    .to = s->recipient, .proto = session_proto(s), .helo = helo.n > 0 ? helo : SL_NULL);
 }
 
@@ -40,7 +41,8 @@ static struct smtp_reply make_reply(const struct check *c, unsigned code, const 
 {
 	if (code < 400 || code > 599) {
 		LOG(restriction_problem, .parameter = slice_str(c->what),
-		    .problem = arena_printf(c->arena, "reply code %u refuses nothing, using 450", code));
+		    .problem =
+			arena_printf(c->arena, "reply code %u refuses nothing, using 450", code));
 		code = 450;
 	}
 	if (c->s->p->settings->soft_bounce && code >= 500)
@@ -89,8 +91,8 @@ enum verdict check_misconfigured(struct check *c, struct slice why)
 }
 
 /* leave_pending - the first reason stays. */
-static void leave_pending(struct check *c, struct pending *pending, unsigned code, const char *status,
-			  struct slice text)
+static void leave_pending(struct check *c, struct pending *pending, unsigned code,
+			  const char *status, struct slice text)
 {
 	struct smtp_reply r = make_reply(c, code, status, text);
 
@@ -118,7 +120,8 @@ static enum verdict evaluate_one(struct check *c, const struct restriction *r)
 		return restriction_evaluate(c, r->list);
 	if (r->kind == NULL)
 		return check_misconfigured(
-		    c, arena_printf(c->arena, "unknown smtpd restriction: \"%.*s\"", SL_ARG(r->name)));
+		    c,
+		    arena_printf(c->arena, "unknown smtpd restriction: \"%.*s\"", SL_ARG(r->name)));
 	if (r->kind->evaluate == NULL)
 		return check_misconfigured(
 		    c, arena_printf(c->arena, "smtpd restriction \"%.*s\" is not supported",

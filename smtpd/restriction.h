@@ -3,9 +3,9 @@
  * restriction - access control: the lists smtpd_*_restrictions, parsed once at start, evaluated as
  * Postfix does (postconf(5), SMTPD_ACCESS_README, access(5)).
  *
- * A check_*() asks the lists that are due at its stage. With smtpd_delay_reject those of client, HELO and
- * sender are all due at RCPT. False: refused; s->verdict is the reply (in s->scratch), and the refusal
- * is logged.
+ * A check_*() asks the lists that are due at its stage. With smtpd_delay_reject those of client,
+ * HELO and sender are all due at RCPT. False: refused; s->verdict is the reply (in s->scratch), and
+ * the refusal is logged.
  */
 #ifndef SMTPD_RESTRICTION_H
 #define SMTPD_RESTRICTION_H
@@ -76,19 +76,20 @@ struct policy {
 	struct arena *arena;
 	struct restriction_list lists[STAGE_COUNT];
 	struct restriction_list local_clients;
-	struct map *classes; /* name → struct restriction_list */
+	struct map *classes;	 /* name → struct restriction_list */
 	unsigned access_parents; /* FIND_PARENTS or FIND_DOT_PARENTS */
-	size_t unusable; /* restrictions that nobody knows, or that are not built */
+	size_t unusable;	 /* restrictions that nobody knows, or that are not built */
 };
 
 /*
- * policy_parse - all lists. What cannot be used is logged with parameter and value; mail that meets it gets 451
- * 4.3.5. NULL (logged): smtpd_relay_restrictions and smtpd_recipient_restrictions would make an open relay.
+ * policy_parse - all lists. What cannot be used is logged with parameter and value; mail that meets
+ * it gets 451 4.3.5. NULL (logged): smtpd_relay_restrictions and smtpd_recipient_restrictions would
+ * make an open relay.
  */
 struct policy *policy_parse(struct smtpd *p, struct arena *arena);
 /* policy_parse_value - a restriction list that stands in a table's value. */
-void policy_parse_value(struct smtpd *p, struct policy *policy, struct slice value, struct arena *arena,
-			struct restriction_list *out);
+void policy_parse_value(struct smtpd *p, struct policy *policy, struct slice value,
+			struct arena *arena, struct restriction_list *out);
 const struct restriction_kind *restriction_find(struct slice name);
 
 /* One evaluation of a list. */
@@ -107,8 +108,8 @@ struct check {
 enum verdict restriction_evaluate(struct check *c, const struct restriction_list *list);
 
 /*
- * check_reject - refuse: makes the reply, logs. Under warn_if_reject only the latter, and DUNNO. `status` is
- * "5.7.1"; its first digit is made to fit the code.
+ * check_reject - refuse: makes the reply, logs. Under warn_if_reject only the latter, and DUNNO.
+ * `status` is "5.7.1"; its first digit is made to fit the code.
  */
 enum verdict check_reject(struct check *c, unsigned code, const char *status, struct slice text);
 /* check_rejected - "<subject>: WHAT rejected: text". */

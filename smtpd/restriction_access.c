@@ -18,8 +18,8 @@ static bool has_verb(struct slice value, struct slice verb, struct slice *text)
 }
 
 /*
- * fitting - RFC 3463 tells address statuses of senders and recipients apart, and one table may serve for
- * either, or for names: "ENHANCED STATUS CODES" in access(5).
+ * fitting - RFC 3463 tells address statuses of senders and recipients apart, and one table may
+ * serve for either, or for names: "ENHANCED STATUS CODES" in access(5).
  */
 static const char *fitting(struct check *c, struct enhanced_status own)
 {
@@ -69,19 +69,23 @@ static enum verdict defer_if(struct check *c, struct slice text, bool permit)
 	text = arena_printf(c->arena, "<%.*s>: %s rejected: %.*s", SL_ARG(c->subject), c->what,
 			    SL_ARG(text.n > 0 ? text : SL("Service unavailable")));
 	if (permit)
-		check_defer_if_permit(c, (unsigned)c->s->p->settings->access_map_defer_code, status, text);
+		check_defer_if_permit(c, (unsigned)c->s->p->settings->access_map_defer_code, status,
+				      text);
 	else
-		check_defer_if_reject(c, (unsigned)c->s->p->settings->access_map_defer_code, status, text);
+		check_defer_if_reject(c, (unsigned)c->s->p->settings->access_map_defer_code, status,
+				      text);
 	return VERDICT_DUNNO;
 }
 
-/* noted - an action that leaves a trace in the log: "<subject>: Recipient address triggers HOLD action". */
+/* noted - an action that leaves a trace in the log: "<subject>: Recipient address triggers HOLD
+ * action". */
 static void noted(struct check *c, const char *action, const char *default_text, struct slice text)
 {
 	if (text.n == 0)
 		text = slice_str(default_text);
-	check_log(c, action,
-		  arena_printf(c->arena, "<%.*s>: %s %.*s", SL_ARG(c->subject), c->what, SL_ARG(text)));
+	check_log(
+	    c, action,
+	    arena_printf(c->arena, "<%.*s>: %s %.*s", SL_ARG(c->subject), c->what, SL_ARG(text)));
 }
 
 static enum verdict numeric(struct check *c, struct slice value)
@@ -95,9 +99,9 @@ static enum verdict numeric(struct check *c, struct slice value)
 	if (rest.n == 0 || !slice_u64(word, &code))
 		return VERDICT_OK;
 	if (word.n != 3 || (word.p[0] != '4' && word.p[0] != '5'))
-		return check_misconfigured(c, arena_printf(c->arena,
-							   "access table value \"%.*s\" is no 4xx or 5xx reply",
-							   SL_ARG(value)));
+		return check_misconfigured(
+		    c, arena_printf(c->arena, "access table value \"%.*s\" is no 4xx or 5xx reply",
+				    SL_ARG(value)));
 	return refuse(c, (unsigned)code, rest, "Access denied");
 }
 
@@ -146,8 +150,9 @@ static bool not_built(struct slice value)
 {
 	struct slice text;
 
-	return has_verb(value, SL("PREPEND"), &text) || has_verb(value, SL("HOLD"), &text) || has_verb(value, SL("BCC"), &text) ||
-	       has_verb(value, SL("FILTER"), &text) || has_verb(value, SL("REDIRECT"), &text);
+	return has_verb(value, SL("PREPEND"), &text) || has_verb(value, SL("HOLD"), &text) ||
+	       has_verb(value, SL("BCC"), &text) || has_verb(value, SL("FILTER"), &text) ||
+	       has_verb(value, SL("REDIRECT"), &text);
 }
 
 /* comes_too_late - cleanup has the envelope already, and it said where the message goes. */
@@ -183,9 +188,9 @@ static enum verdict act(struct check *c, const struct restriction *r, struct sli
 	if (!comes_too_late(c, value) && marks(c, value))
 		return VERDICT_DUNNO;
 	if (not_built(value))
-		return check_misconfigured(c, arena_printf(c->arena,
-							   "access table %.*s: action is not supported: %.*s",
-							   SL_ARG(r->table_name), SL_ARG(value)));
+		return check_misconfigured(
+		    c, arena_printf(c->arena, "access table %.*s: action is not supported: %.*s",
+				    SL_ARG(r->table_name), SL_ARG(value)));
 	/* anything else is a list of restrictions */
 	policy_parse_value(c->s->p, c->s->p->policy, value, c->arena, &list);
 	return restriction_evaluate(c, &list);
@@ -193,8 +198,8 @@ static enum verdict act(struct check *c, const struct restriction *r, struct sli
 
 /* ---- lookups */
 
-static enum verdict concluded(struct check *c, const struct restriction *r, enum table_result result,
-			      struct slice value)
+static enum verdict concluded(struct check *c, const struct restriction *r,
+			      enum table_result result, struct slice value)
 {
 	switch (result) {
 	case TABLE_FOUND:
@@ -208,8 +213,8 @@ static enum verdict concluded(struct check *c, const struct restriction *r, enum
 }
 
 /* look_up_name - a host or domain, then what lies above it. */
-static enum table_result look_up_name(struct check *c, const struct restriction *r, struct slice name,
-				      struct slice *value)
+static enum table_result look_up_name(struct check *c, const struct restriction *r,
+				      struct slice name, struct slice *value)
 {
 	bool dot = c->s->p->policy->access_parents == FIND_DOT_PARENTS;
 	enum table_result result = table_list_lookup(r->table, name, false, c->arena, value);
@@ -229,8 +234,8 @@ static enum table_result look_up_name(struct check *c, const struct restriction 
 }
 
 /* look_up_address - 192.0.2.1, then 192.0.2, 192.0, 192; the same at the colons of IPv6. */
-static enum table_result look_up_address(struct check *c, const struct restriction *r, struct slice addr,
-					 struct slice *value)
+static enum table_result look_up_address(struct check *c, const struct restriction *r,
+					 struct slice addr, struct slice *value)
 {
 	char separator = slice_find(addr, ':') >= 0 ? ':' : '.';
 	enum table_result result = table_list_lookup(r->table, addr, false, c->arena, value);
@@ -297,8 +302,8 @@ enum verdict restrict_reverse_client_access(struct check *c, const struct restri
 
 	own.subject = c->s->client.reverse;
 	own.what = "Unverified Client host";
-	verdict = concluded(&own, r, look_up_name(&own, r, arena_lower(c->arena, own.subject), &value),
-			    value);
+	verdict = concluded(
+	    &own, r, look_up_name(&own, r, arena_lower(c->arena, own.subject), &value), value);
 	c->defer_if_permit = own.defer_if_permit;
 	c->defer_if_reject = own.defer_if_reject;
 	return verdict;
@@ -321,8 +326,8 @@ enum verdict restrict_helo_access(struct check *c, const struct restriction *r)
 }
 
 /* look_up_mail - user+ext@domain, user@domain, domain and above, user+ext@, user@. */
-static enum table_result look_up_mail(struct check *c, const struct restriction *r, struct slice address,
-				      struct slice *value)
+static enum table_result look_up_mail(struct check *c, const struct restriction *r,
+				      struct slice address, struct slice *value)
 {
 	const unsigned steps[] = {FIND_FULL | FIND_NO_EXTENSION,
 				  FIND_DOMAIN | c->s->p->policy->access_parents, FIND_LOCALPART_AT};
@@ -345,8 +350,9 @@ static enum verdict mail_access(struct check *c, const struct restriction *r, st
 	own.subject = address;
 	own.what = what;
 	if (address.n == 0) {
-		result = table_list_lookup(r->table, c->s->p->settings->smtpd_null_access_lookup_key,
-					   false, c->arena, &value);
+		result =
+		    table_list_lookup(r->table, c->s->p->settings->smtpd_null_access_lookup_key,
+				      false, c->arena, &value);
 	} else {
 		route_rewrite(c->s->p->route, address, ROUTE_CONTEXT_LOCAL, c->arena, &full);
 		result = look_up_mail(&own, r, full, &value);

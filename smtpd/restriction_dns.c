@@ -15,8 +15,9 @@ static enum verdict reject_client(struct check *c, enum name_status status, cons
 	if (status == NAME_OK)
 		return VERDICT_DUNNO;
 	return check_reject(c, status == NAME_TEMP ? 450 : code, "4.7.25",
-			    arena_printf(c->arena, "Client host rejected: cannot find your %s, [%.*s]",
-					 what, SL_ARG(c->s->client.addr)));
+			    arena_printf(c->arena,
+					 "Client host rejected: cannot find your %s, [%.*s]", what,
+					 SL_ARG(c->s->client.addr)));
 }
 
 enum verdict restrict_unknown_client(struct check *c, const struct restriction *r)
@@ -53,16 +54,20 @@ static void look_for(struct check *c, struct slice domain, struct existence *out
 		out->status = DNS_INVALID;
 		return;
 	}
-	out->status = dns_lookup_mx(c->s->p->dns, ascii, c->arena, deadline, &answer, &out->null_mx);
+	out->status =
+	    dns_lookup_mx(c->s->p->dns, ascii, c->arena, deadline, &answer, &out->null_mx);
 	out->why = answer.why;
 	if (out->status != DNS_NODATA)
 		return;
-	out->status = dns_lookup_addresses(c->s->p->dns, ascii, &both, c->arena, deadline, &addresses);
+	out->status =
+	    dns_lookup_addresses(c->s->p->dns, ascii, &both, c->arena, deadline, &addresses);
 	out->why = addresses.why;
 }
 
-/* not_now - a lookup failed for the moment: what restrictions do then is settled (tempfail_action). */
-static enum verdict not_now(struct check *c, struct slice action, const char *status, struct slice text)
+/* not_now - a lookup failed for the moment: what restrictions do then is settled (tempfail_action).
+ */
+static enum verdict not_now(struct check *c, struct slice action, const char *status,
+			    struct slice text)
 {
 	if (slice_eq(action, SL("defer")))
 		return check_reject(c, 450, status, text);
@@ -84,7 +89,8 @@ enum verdict restrict_unknown_helo(struct check *c, const struct restriction *r)
 	look_for(c, name, &found);
 	if (found.status == DNS_FOUND)
 		return VERDICT_DUNNO;
-	text = arena_printf(c->arena, "<%.*s>: Helo command rejected: Host not found", SL_ARG(name));
+	text =
+	    arena_printf(c->arena, "<%.*s>: Helo command rejected: Host not found", SL_ARG(name));
 	if (found.status == DNS_TEMPFAIL)
 		return not_now(c, settings->unknown_helo_hostname_tempfail_action, "4.7.1", text);
 	return check_reject(c, (unsigned)settings->unknown_hostname_reject_code, "4.7.1", text);
@@ -98,7 +104,8 @@ struct manner {
 	const char *null_status;
 };
 
-static enum verdict unknown_domain(struct check *c, struct slice address, const struct manner *manner)
+static enum verdict unknown_domain(struct check *c, struct slice address,
+				   const struct manner *manner)
 {
 	const struct settings *settings = c->s->p->settings;
 	struct slice domain = address_split(address).domain, text;
@@ -108,18 +115,20 @@ static enum verdict unknown_domain(struct check *c, struct slice address, const 
 		return VERDICT_DUNNO;
 	look_for(c, domain, &found);
 	if (found.null_mx)
-		return check_reject(c, manner->null_code, manner->null_status,
-				    arena_printf(c->arena,
-						 "<%.*s>: %s rejected: Domain %.*s does not accept mail "
-						 "(nullMX)",
-						 SL_ARG(address), manner->what, SL_ARG(domain)));
+		return check_reject(
+		    c, manner->null_code, manner->null_status,
+		    arena_printf(c->arena,
+				 "<%.*s>: %s rejected: Domain %.*s does not accept mail "
+				 "(nullMX)",
+				 SL_ARG(address), manner->what, SL_ARG(domain)));
 	if (found.status == DNS_FOUND)
 		return VERDICT_DUNNO;
 	text = arena_printf(c->arena, "<%.*s>: %s rejected: Domain not found", SL_ARG(address),
 			    manner->what);
 	if (found.status == DNS_TEMPFAIL)
 		return not_now(c, settings->unknown_address_tempfail_action, manner->status, text);
-	return check_reject(c, (unsigned)settings->unknown_address_reject_code, manner->status, text);
+	return check_reject(c, (unsigned)settings->unknown_address_reject_code, manner->status,
+			    text);
 }
 
 /* is_final - our own domains need not be in the DNS. */
@@ -129,7 +138,8 @@ static bool is_final(struct check *c, struct slice address)
 	struct route_target target;
 	struct slice reason;
 
-	return route_resolve(c->s->p->route, SL(""), address, c->arena, &target, &reason) == RES_OK &&
+	return route_resolve(c->s->p->route, SL(""), address, c->arena, &target, &reason) ==
+		   RES_OK &&
 	       (target.flags & final);
 }
 

@@ -9,7 +9,8 @@ static struct slice helo_name(const struct check *c)
 	return buffer_slice(&c->s->helo);
 }
 
-static enum verdict reject_helo(struct check *c, unsigned code, const char *status, const char *text)
+static enum verdict reject_helo(struct check *c, unsigned code, const char *status,
+				const char *text)
 {
 	return check_reject(c, code, status,
 			    arena_printf(c->arena, "<%.*s>: Helo command rejected: %s",

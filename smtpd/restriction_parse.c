@@ -99,7 +99,8 @@ struct parser {
 static void complain(struct parser *parser, struct slice name, const char *what)
 {
 	parser->policy->unusable++;
-	LOG(restriction_unusable, .parameter = parser->parameter, .what = slice_str(what), .name = name);
+	LOG(restriction_unusable, .parameter = parser->parameter, .what = slice_str(what),
+	    .name = name);
 }
 
 static void take_table(struct parser *parser, struct slice spec, struct restriction *r)
@@ -164,7 +165,8 @@ static size_t count_words(struct slice value)
 	return n;
 }
 
-/* parse_words - a word in braces is one restriction with its argument: { check_x_access { inline:... } } */
+/* parse_words - a word in braces is one restriction with its argument: { check_x_access {
+ * inline:... } } */
 static void parse_words(struct parser *parser, struct restriction_list *out)
 {
 	struct slice word;
@@ -197,20 +199,28 @@ static void parse_list(struct parser *parser, struct slice value, struct restric
 	parse_words(parser, out);
 }
 
-void policy_parse_value(struct smtpd *p, struct policy *policy, struct slice value, struct arena *arena,
-			struct restriction_list *out)
+void policy_parse_value(struct smtpd *p, struct policy *policy, struct slice value,
+			struct arena *arena, struct restriction_list *out)
 {
-	struct parser parser = {.p = p, .policy = policy, .arena = arena,
-				.parameter = SL("access table"), .stage = STAGE_DATA};
+	struct parser parser = {.p = p,
+				.policy = policy,
+				.arena = arena,
+				.parameter = SL("access table"),
+				.stage = STAGE_DATA};
 
 	parse_list(&parser, value, out);
 }
 
 static void parse_parameter(struct smtpd *p, struct policy *policy, enum stage stage,
-			    struct slice parameter, struct slice value, struct restriction_list *out)
+			    struct slice parameter, struct slice value,
+			    struct restriction_list *out)
 {
-	struct parser parser = {.p = p, .policy = policy, .arena = policy->arena,
-				.parameter = parameter, .stage = stage, .tables_open = true};
+	struct parser parser = {.p = p,
+				.policy = policy,
+				.arena = policy->arena,
+				.parameter = parameter,
+				.stage = stage,
+				.tables_open = true};
 
 	parse_list(&parser, value, out);
 }
@@ -241,12 +251,14 @@ static void parse_classes(struct smtpd *p, struct policy *policy)
 static bool stops_strangers(const struct restriction_list *list)
 {
 	static const char *const names[] = {"reject", "defer", "defer_if_permit",
-					    "reject_unauth_destination", "defer_unauth_destination"};
+					    "reject_unauth_destination",
+					    "defer_unauth_destination"};
 
 	for (size_t i = 0; i < list->count; i++)
 		for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++)
 			if (slice_caseeq(list->items[i].name, slice_str(names[j])) &&
-			    (i == 0 || !slice_caseeq(list->items[i - 1].name, SL("warn_if_reject"))))
+			    (i == 0 ||
+			     !slice_caseeq(list->items[i - 1].name, SL("warn_if_reject"))))
 				return true;
 	return false;
 }
@@ -267,22 +279,23 @@ struct policy *policy_parse(struct smtpd *p, struct arena *arena)
 {
 	const struct settings *c = p->settings;
 	const struct slice names[STAGE_COUNT] = {
-	    SL("smtpd_client_restrictions"), SL("smtpd_helo_restrictions"),
-	    SL("smtpd_sender_restrictions"), SL("smtpd_relay_restrictions"),
-	    SL("smtpd_recipient_restrictions"), SL("smtpd_data_restrictions"),
+	    SL("smtpd_client_restrictions"),	 SL("smtpd_helo_restrictions"),
+	    SL("smtpd_sender_restrictions"),	 SL("smtpd_relay_restrictions"),
+	    SL("smtpd_recipient_restrictions"),	 SL("smtpd_data_restrictions"),
 	    SL("smtpd_end_of_data_restrictions")};
 	const struct slice values[STAGE_COUNT] = {
-	    c->smtpd_client_restrictions, c->smtpd_helo_restrictions, c->smtpd_sender_restrictions,
-	    c->smtpd_relay_restrictions, c->smtpd_recipient_restrictions, c->smtpd_data_restrictions,
+	    c->smtpd_client_restrictions,     c->smtpd_helo_restrictions,
+	    c->smtpd_sender_restrictions,     c->smtpd_relay_restrictions,
+	    c->smtpd_recipient_restrictions,  c->smtpd_data_restrictions,
 	    c->smtpd_end_of_data_restrictions};
 	struct policy *policy = ARENA_NEW(arena, struct policy);
 
 	policy->arena = arena;
 	policy->classes = map_create();
-	policy->access_parents = match_list_parent_flag(c->parent_domain_matches_subdomains,
-							SL("smtpd_access_maps"))
-				     ? FIND_PARENTS
-				     : FIND_DOT_PARENTS;
+	policy->access_parents =
+	    match_list_parent_flag(c->parent_domain_matches_subdomains, SL("smtpd_access_maps"))
+		? FIND_PARENTS
+		: FIND_DOT_PARENTS;
 	parse_classes(p, policy);
 	for (unsigned i = 0; i < STAGE_COUNT; i++)
 		parse_parameter(p, policy, (enum stage)i, names[i], values[i], &policy->lists[i]);

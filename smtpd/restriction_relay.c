@@ -12,7 +12,8 @@ static bool resolve(struct check *c, struct slice address, struct route_target *
 	struct slice full, reason;
 
 	route_rewrite(c->s->p->route, address, ROUTE_CONTEXT_LOCAL, c->arena, &full);
-	if (route_resolve(c->s->p->route, c->s->txn.sender, full, c->arena, target, &reason) == RES_OK)
+	if (route_resolve(c->s->p->route, c->s->txn.sender, full, c->arena, target, &reason) ==
+	    RES_OK)
 		return true;
 	*verdict = check_table_problem(c, reason);
 	return false;
@@ -26,8 +27,8 @@ static bool is_ours(const struct check *c, const struct route_target *target)
 	/* where user%elsewhere@here ends, nobody but the next host knows */
 	if ((target->flags & ROUTE_ROUTED) && !c->s->p->settings->allow_untrusted_routing)
 		return false;
-	return (target->flags & (ROUTE_LOCAL | ROUTE_VIRTUAL_ALIAS | ROUTE_VIRTUAL_MAILBOX |
-				 ROUTE_RELAY)) != 0;
+	return (target->flags &
+		(ROUTE_LOCAL | ROUTE_VIRTUAL_ALIAS | ROUTE_VIRTUAL_MAILBOX | ROUTE_RELAY)) != 0;
 }
 
 enum verdict restrict_permit_auth_destination(struct check *c, const struct restriction *r)
@@ -62,7 +63,8 @@ static enum verdict unauth_destination(struct check *c, unsigned code, const cha
 enum verdict restrict_unauth_destination(struct check *c, const struct restriction *r)
 {
 	(void)r;
-	return unauth_destination(c, (unsigned)c->s->p->settings->relay_domains_reject_code, "5.7.1");
+	return unauth_destination(c, (unsigned)c->s->p->settings->relay_domains_reject_code,
+				  "5.7.1");
 }
 
 enum verdict restrict_defer_unauth_destination(struct check *c, const struct restriction *r)
@@ -90,7 +92,8 @@ static unsigned unknown_code(const struct settings *c, unsigned flags)
 	}
 }
 
-static enum verdict unlisted(struct check *c, struct slice address, const char *what, const char *status)
+static enum verdict unlisted(struct check *c, struct slice address, const char *what,
+			     const char *status)
 {
 	struct route_target target;
 	struct enhanced_status own;
@@ -113,8 +116,8 @@ static enum verdict unlisted(struct check *c, struct slice address, const char *
 		reason = rest;
 	}
 	return check_reject(c, unknown_code(c->s->p->settings, target.flags), status,
-			    arena_printf(c->arena, "<%.*s>: %s rejected: %.*s", SL_ARG(address), what,
-					 SL_ARG(reason)));
+			    arena_printf(c->arena, "<%.*s>: %s rejected: %.*s", SL_ARG(address),
+					 what, SL_ARG(reason)));
 }
 
 enum verdict restrict_unlisted_recipient(struct check *c, const struct restriction *r)

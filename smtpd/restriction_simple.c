@@ -36,7 +36,8 @@ enum verdict restrict_defer_if_permit(struct check *c, const struct restriction 
 {
 	(void)r;
 	check_defer_if_permit(c, 450, "4.7.0",
-			      arena_printf(c->arena, "<%.*s>: %s rejected: defer_if_permit requested",
+			      arena_printf(c->arena,
+					   "<%.*s>: %s rejected: defer_if_permit requested",
 					   SL_ARG(c->subject), c->what));
 	return VERDICT_DUNNO;
 }
@@ -45,7 +46,8 @@ enum verdict restrict_defer_if_reject(struct check *c, const struct restriction 
 {
 	(void)r;
 	check_defer_if_reject(c, 450, "4.7.0",
-			      arena_printf(c->arena, "<%.*s>: %s rejected: defer_if_reject requested",
+			      arena_printf(c->arena,
+					   "<%.*s>: %s rejected: defer_if_reject requested",
 					   SL_ARG(c->subject), c->what));
 	return VERDICT_DUNNO;
 }
@@ -62,8 +64,8 @@ enum verdict restrict_mynetworks(struct check *c, const struct restriction *r)
 	struct slice reason;
 
 	(void)r;
-	switch (match_list_address(c->s->p->mynetworks, c->s->client.name, c->s->client.addr, c->arena,
-				   &reason)) {
+	switch (match_list_address(c->s->p->mynetworks, c->s->client.name, c->s->client.addr,
+				   c->arena, &reason)) {
 	case TABLE_FOUND:
 		return VERDICT_OK;
 	case TABLE_MISSING:
@@ -86,7 +88,8 @@ enum verdict restrict_tls_all_clientcerts(struct check *c, const struct restrict
 	return c->s->tls != NULL && c->s->tls->trusted ? VERDICT_OK : VERDICT_DUNNO;
 }
 
-/* permit_tls_clientcerts - by the certificate's fingerprint in relay_clientcerts, trusted or not. */
+/* permit_tls_clientcerts - by the certificate's fingerprint in relay_clientcerts, trusted or not.
+ */
 enum verdict restrict_tls_clientcerts(struct check *c, const struct restriction *r)
 {
 	const struct tls_facts *t = c->s->tls;
@@ -96,7 +99,8 @@ enum verdict restrict_tls_clientcerts(struct check *c, const struct restriction 
 	if (t == NULL || t->peer_fingerprint.n == 0)
 		return VERDICT_DUNNO;
 	if (!slice_caseeq(c->s->p->settings->smtpd_tls_fingerprint_digest, SL("sha256")))
-		return check_misconfigured(c, SL("smtpd_tls_fingerprint_digest: only sha256 is supported"));
+		return check_misconfigured(
+		    c, SL("smtpd_tls_fingerprint_digest: only sha256 is supported"));
 	switch (table_list_lookup(c->s->p->relay_clientcerts, t->peer_fingerprint, false, c->arena,
 				  &value)) {
 	case TABLE_FOUND:
@@ -131,7 +135,8 @@ enum verdict restrict_multi_recipient_bounce(struct check *c, const struct restr
 	const struct transaction *t = &c->s->txn;
 
 	(void)r;
-	/* at RCPT the count does not yet hold the present one; Postfix looks at the one before too */
+	/* at RCPT the count does not yet hold the present one; Postfix looks at the one before too
+	 */
 	if (!t->open || t->sender.n > 0 || t->recipients <= 1)
 		return VERDICT_DUNNO;
 	return check_rejected(c, (unsigned)c->s->p->settings->multi_recipient_bounce_reject_code,

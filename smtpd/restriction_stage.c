@@ -2,7 +2,8 @@
 /* restriction_stage - which lists are due when (smtpd_delay_reject), and what they begin with. */
 #include "smtpd/smtpd.h"
 
-static struct check begin(struct session *s, enum stage stage, struct slice subject, const char *what)
+static struct check begin(struct session *s, enum stage stage, struct slice subject,
+			  const char *what)
 {
 	return (struct check){
 	    .s = s, .arena = s->scratch, .stage = stage, .subject = subject, .what = what};
@@ -157,8 +158,8 @@ static bool check_late(struct session *s, enum stage stage, struct slice subject
 
 	/* a recipient can be spoken of only when it is the one */
 	s->recipient = s->txn.recipients == 1 ? s->txn.first->address : SL_NULL;
-	accepted = end_list(&c, restriction_evaluate(&c, &s->p->policy->lists[stage])) !=
-		   VERDICT_REJECT;
+	accepted =
+	    end_list(&c, restriction_evaluate(&c, &s->p->policy->lists[stage])) != VERDICT_REJECT;
 	s->recipient = SL_NULL;
 	return accepted;
 }

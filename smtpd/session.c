@@ -41,7 +41,7 @@ static const struct verb {
 };
 
 static const char *const count_names[COUNT_COUNT] = {
-    "helo", "ehlo", "starttls", "auth", "mail", "rcpt", "data",	   "bdat",     "rset",
+    "helo", "ehlo", "starttls", "auth", "mail", "rcpt",	   "data",     "bdat",	  "rset",
     "noop", "vrfy", "etrn",	"quit", "help", "xclient", "xforward", "unknown",
 };
 
@@ -181,7 +181,8 @@ static void run_command(struct session *s, struct slice line)
 	s->where = smtp_verb_name(c.verb);
 	s->counts[v->count].all++;
 	/* counted before it runs, so that the reply is already slowed down */
-	if ((v->flags & FLAG_LIMIT) && s->junk++ > (unsigned)s->p->settings->smtpd_junk_command_limit)
+	if ((v->flags & FLAG_LIMIT) &&
+	    s->junk++ > (unsigned)s->p->settings->smtpd_junk_command_limit)
 		s->errors++;
 	s->forgiven = false;
 	if (run_verb(s, &c, v, line))
@@ -206,15 +207,8 @@ static bool next_line(struct session *s, struct slice *line)
 		return false;
 	}
 	session_io(s, status);
-	if (status == STREAM_OK && end == LINE_LF && s->p->bare_lf_reject &&
-	    match_list_address(s->p->bare_newline_exclusions, s->client.name, s->client.addr, s->scratch,
-			       NULL) != TABLE_FOUND) {
-		reply(s, (unsigned)s->p->settings->smtpd_forbid_bare_newline_reject_code, "5.5.2",
-		      arena_printf(s->scratch, "%.*s Error: bare <LF> received",
-				   SL_ARG(s->p->settings->myhostname)));
-		s->closing = true;
+	if (status == STREAM_OK && end == LINE_LF && bare_lf_refused(s))
 		return false;
-	}
 	return status == STREAM_OK;
 }
 
@@ -321,8 +315,8 @@ static void log_disconnect(struct session *s)
 
 	for (size_t i = 0; i < COUNT_COUNT; i++)
 		if (s->counts[i].all > 0)
-			counts[n++] = (struct log_count){count_names[i], s->counts[i].good,
-							 s->counts[i].all};
+			counts[n++] =
+			    (struct log_count){count_names[i], s->counts[i].good, s->counts[i].all};
 	LOG(client_disconnect, .name = s->client.name, .addr = s->client.addr, .commands = counts,
 	    .commands_count = n);
 }

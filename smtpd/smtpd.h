@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * smtpd - speaks SMTP with strangers, decides, and hands what it takes to cleanup. What the files of
- * this folder share: the process, a session (one client's connection, one fiber), a transaction
+ * smtpd - speaks SMTP with strangers, decides, and hands what it takes to cleanup. What the files
+ * of this folder share: the process, a session (one client's connection, one fiber), a transaction
  * (one message). Protocol code is in command_*.c, decisions in restriction_*.c (restriction.h).
  */
 #ifndef SMTPD_SMTPD_H
@@ -45,18 +45,19 @@ struct smtpd {
 	bool tls_required;
 	unsigned ehlo_discard; /* mask of EHLO_* */
 	struct table_list *ehlo_discard_maps;
-	bool bare_lf_reject;  /* smtpd_forbid_bare_newline = reject */
+	bool bare_lf_reject;		  /* smtpd_forbid_bare_newline = reject */
 	bool no_unknown_recipient_checks; /* receive_override_options */
 	bool no_address_mappings;
 	bool no_header_body_checks;
 	bool no_milters;
 
-	struct map *clients; /* address → struct client_use */
+	struct map *clients;  /* address → struct client_use */
 	int64_t tables_asked; /* monotonic */
 	bool stopping;
 };
 
-/* process_open - tables, restrictions, certificates; everything that needs files. False: logged why. */
+/* process_open - tables, restrictions, certificates; everything that needs files. False: logged
+ * why. */
 bool process_open(struct smtpd *p, const struct settings *settings, struct arena *arena);
 /* process_connect - clients of other daemons; no connection yet. */
 void process_connect(struct smtpd *p, const char *cleanup, const char *resolver);
@@ -153,18 +154,18 @@ struct session {
 	bool esmtp;
 	const char *where; /* stage for the log: CONNECT, EHLO, MAIL ... */
 	enum session_end end;
-	bool closing;		   /* the last reply is written: hang up */
+	bool closing; /* the last reply is written: hang up */
 	unsigned errors;
 	unsigned junk;
 	unsigned ehlo_discard;
-	bool forgiven;	      /* the present command fails, and that is no error */
-	bool pipelined_early; /* has spoken before its turn */
-	bool denied;	      /* refused at the door, smtpd_delay_reject = no */
-	bool counted;	      /* in process->clients */
-	struct tls_facts *tls;	   /* NULL: in the clear */
-	struct pending carried;	   /* without smtpd_delay_reject: of client and HELO, for RCPT */
+	bool forgiven;		/* the present command fails, and that is no error */
+	bool pipelined_early;	/* has spoken before its turn */
+	bool denied;		/* refused at the door, smtpd_delay_reject = no */
+	bool counted;		/* in process->clients */
+	struct tls_facts *tls;	/* NULL: in the clear */
+	struct pending carried; /* without smtpd_delay_reject: of client and HELO, for RCPT */
 	struct transaction txn;
-	struct slice recipient;	 /* the one that is being decided about; else absent */
+	struct slice recipient;	   /* the one that is being decided about; else absent */
 	struct smtp_reply verdict; /* the refusal, of the last check that refused */
 	struct {
 		uint32_t good;
@@ -200,14 +201,16 @@ bool client_admit(struct session *s);
 void client_leave(struct session *s);
 
 /* receive.c */
+/* bare_lf_refused - smtpd_forbid_bare_newline: true, and said, when this client may not do that. */
+bool bare_lf_refused(struct session *s);
 /* receive_begin - open the envelope at cleanup; false: refused, and that was said to the client. */
 bool receive_begin(struct session *s);
 /* receive_finish - the content is whole: last checks, commit, the reply. */
 bool receive_finish(struct session *s, bool bare_lf);
 
 /*
- * Commands: true, or false when it counts as an error. All have replied, unless the connection is gone
- * (stream) or they are DATA in the middle.
+ * Commands: true, or false when it counts as an error. All have replied, unless the connection is
+ * gone (stream) or they are DATA in the middle.
  */
 bool command_helo(struct session *s, const struct smtp_command *c);
 bool command_ehlo(struct session *s, const struct smtp_command *c);

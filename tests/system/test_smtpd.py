@@ -107,6 +107,30 @@ def test_refusals_are_said_and_logged(instance):
     mx.wait_log(r"NOQUEUE: warn: RCPT from \S+\[127\.0\.0\.1\]: <\S+\[127\.0\.0\.1\]>: Client host seen;")
 
 
+def test_mail_is_held_or_thrown_away(instance):
+    mx = instance(smtpd_sender_restrictions="check_sender_access inline:{{hold.test = HOLD look at it}, drop.test=DISCARD}",
+                  smtpd_end_of_data_restrictions="check_sender_access inline:{late.test=DISCARD, later.test=HOLD}",
+                  **STRANGERS)
+
+    def send(sender):
+        with hello(mx) as t:
+            t.say(f"MAIL FROM:<a@{sender}>")
+            assert t.say("RCPT TO:<alice@example.test>")[0] == 250
+            t.say("DATA")
+            t.raw("Subject: x\r\n\r\nx\r\n.\r\n")
+            return t.reply()
+
+    for sender in ("drop.test", "late.test"):
+        code, text = send(sender)
+        assert code == 250 and text.startswith("2.0.0 Ok: queued as ")
+    assert send("later.test") == (451, "4.3.5 Server configuration error")
+    assert "Mail queue is empty" in mx.mailq()
+    assert send("hold.test")[0] == 250
+    eventually(lambda: re.search(r"^\w{10,}! ", mx.mailq(), re.M), 10, "a held message")
+    mx.wait_log(r"NOQUEUE: hold: RCPT from \S+\[127\.0\.0\.1\]: <a@hold\.test>: Sender address look at it;")
+    mx.wait_log(r"\w+: discard: END-OF-MESSAGE from \S+\[127\.0\.0\.1\]: <a@late\.test>: Sender address triggers DISCARD action;")
+
+
 def test_without_delay_refusals_come_at_once(instance):
     mx = instance(smtpd_delay_reject="no", smtpd_helo_restrictions="reject_non_fqdn_helo_hostname",
                   smtpd_sender_restrictions="check_sender_access inline:{bad.test=REJECT}", **STRANGERS)

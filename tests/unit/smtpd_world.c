@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The log's writer is replaced here (its object in liblog.a is not linked, for all that smtpd calls of it
- * is defined below), so that tests see the lines, and runs of hundreds of seeds stay silent.
+ * The log's writer is replaced here (its object in liblog.a is not linked, for all that smtpd calls
+ * of it is defined below), so that tests see the lines, and runs of hundreds of seeds stay silent.
  */
 #include "smtpd_world.h"
 #include "log/log.h"
@@ -28,14 +28,14 @@ static void text(const char *level, const char *format, va_list ap)
 	buffer_append_byte(&lines, '\n');
 }
 
-#define TEXT_FUNCTION(name, level)             \
-	void name(const char *format, ...)     \
-	{                                      \
-		va_list ap;                    \
-                                               \
-		va_start(ap, format);          \
-		text(level, format, ap);       \
-		va_end(ap);                    \
+#define TEXT_FUNCTION(name, level)         \
+	void name(const char *format, ...) \
+	{                                  \
+		va_list ap;                \
+                                           \
+		va_start(ap, format);      \
+		text(level, format, ap);   \
+		va_end(ap);                \
 	}
 
 TEXT_FUNCTION(log_info_text, "")
@@ -112,20 +112,19 @@ bool world_logged(const char *part)
 	return slice_search(world_log(), slice_str(part)) >= 0;
 }
 
-static const char base[] =
-    "compatibility_level = 3.6\n"
-    "myhostname = mx.here.test\n"
-    "mydomain = here.test\n"
-    "myorigin = $mydomain\n"
-    "mydestination = here.test, localhost\n"
-    "mynetworks = 192.0.2.0/24\n"
-    "inet_interfaces = 198.51.100.25\n"
-    "local_recipient_maps = inline:{ alice=x, bob=x }\n"
-    "relay_domains = relay.test\n"
-    "virtual_alias_domains = alias.test\n"
-    "virtual_alias_maps = inline:{ info@alias.test=alice }\n"
-    "alias_maps =\n"
-    "recipient_delimiter = +\n";
+static const char base[] = "compatibility_level = 3.6\n"
+			   "myhostname = mx.here.test\n"
+			   "mydomain = here.test\n"
+			   "myorigin = $mydomain\n"
+			   "mydestination = here.test, localhost\n"
+			   "mynetworks = 192.0.2.0/24\n"
+			   "inet_interfaces = 198.51.100.25\n"
+			   "local_recipient_maps = inline:{ alice=x, bob=x }\n"
+			   "relay_domains = relay.test\n"
+			   "virtual_alias_domains = alias.test\n"
+			   "virtual_alias_maps = inline:{ info@alias.test=alice }\n"
+			   "alias_maps =\n"
+			   "recipient_delimiter = +\n";
 
 struct world *world_open(const char *main_cf)
 {
@@ -138,7 +137,8 @@ struct world *world_open(const char *main_cf)
 	text_of = arena_printf(w->arena, "%s%s", base, main_cf);
 	if (settings_parse(text_of, "/nowhere", NULL, 0, &problems, &w->settings) != RES_OK) {
 		for (size_t i = 0; i < problems.count; i++)
-			fprintf(stderr, "%s\n", config_problem_text(w->arena, &problems.items[i]).p);
+			fprintf(stderr, "%s\n",
+				config_problem_text(w->arena, &problems.items[i]).p);
 		abort();
 	}
 	w->open = process_open(&w->smtpd, w->settings, w->arena);

@@ -2,7 +2,8 @@
 /*
  * Sessions of smtpd against the simulated network and clock: scripted clients, a scripted cleanup,
  * many seeds, and an end of the connection after every byte. Afterwards: the session has ended, no
- * descriptor is left (sim_runs), nothing half is committed, and who heard 250 has a committed message.
+ * descriptor is left (sim_runs), nothing half is committed, and who heard 250 has a committed
+ * message.
  */
 #define SIM_RUNS 500
 #include "unit.h"
@@ -30,8 +31,8 @@ struct cleanup {
 	unsigned begun, ended; /* envelopes */
 	unsigned committed;
 	unsigned rcpts;
-	struct buffer content;	 /* of the message under way */
-	struct buffer last;	 /* of the one committed last */
+	struct buffer content; /* of the message under way */
+	struct buffer last;    /* of the one committed last */
 	char sender[100];
 	bool in_message;
 	struct fiber_fd listener;
@@ -219,7 +220,8 @@ static unsigned count(struct slice text, struct slice part)
 	return n;
 }
 
-/* talk - send all of `script` as the network takes it, whatever the replies are, then wait or hang up. */
+/* talk - send all of `script` as the network takes it, whatever the replies are, then wait or hang
+ * up. */
 static void talk(struct run *run, struct slice script, bool hang_up)
 {
 	struct fiber *listener = fiber_spawn_joinable("listener", listen_fiber, run);
@@ -271,7 +273,8 @@ static void run_end(struct run *run)
 	assert_true(run->session_over);
 	assert_int_equal(map_count(run->world->smtpd.clients), 0);
 	if (getenv("SIM_SEED") != NULL)
-		fprintf(stderr, "%.*s----\n%.*s", SL_ARG(buffer_slice(&run->heard)), SL_ARG(world_log()));
+		fprintf(stderr, "%.*s----\n%.*s", SL_ARG(buffer_slice(&run->heard)),
+			SL_ARG(world_log()));
 	run->timed_out = world_logged("timeout after ");
 	run->heard_queued = count(buffer_slice(&run->heard), SL("queued as"));
 	world_close(run->world);
@@ -351,7 +354,8 @@ static void with_a_bad_cleanup(void *arg)
 	struct slice script = any_script();
 
 	(void)arg;
-	exchange(script, sim_random(4) == 0 ? (int64_t)sim_random(script.n) : -1, tempers[sim_random(3)]);
+	exchange(script, sim_random(4) == 0 ? (int64_t)sim_random(script.n) : -1,
+		 tempers[sim_random(3)]);
 }
 
 /* silence_somewhere - the client's bytes vanish: the session ends by its timeout. */
@@ -408,11 +412,11 @@ static void cancelled_somewhere(void *arg)
 	cleanup_stop();
 }
 
-#define SIMULATED_TEST(name, scenario)       \
-	static void name(void **state)       \
-	{                                    \
-		(void)state;                 \
-		sim_runs(scenario);          \
+#define SIMULATED_TEST(name, scenario) \
+	static void name(void **state) \
+	{                              \
+		(void)state;           \
+		sim_runs(scenario);    \
 	}
 
 SIMULATED_TEST(a_message_is_accepted, accepted)
