@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import ssl
 import subprocess
 import time
@@ -296,6 +297,24 @@ def test_no_cleanup_no_250(instance):
         envelope(t)
         assert t.say("DATA") == (451, "4.3.0 Error: queue file write error")
         assert t.say("NOOP")[0] == 250
+
+
+def test_a_resolver_that_hangs_delays_a_greeting_and_no_more(instance):
+    mx = instance(**STRANGERS)
+    with hello(mx):
+        pass
+    pids = eventually(lambda: mx.pids("resolver"), 10, "the resolver")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        with hello(mx) as t:
+            assert time.monotonic() - begun < 15 * PATIENCE
+            envelope(t)
+        mx.wait_log(r"connect from unknown\[127\.0\.0\.1\]")
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 # ---- TLS
