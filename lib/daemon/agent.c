@@ -32,17 +32,17 @@ static const char *status_word(enum delivery_status status)
 }
 
 /* log_outcome - the `to=<...> ... status=` line; delays=a/b/c/d as in Postfix's qmgr and agents. */
-static void log_outcome(const struct agent_delivery *d, const struct mail_recipient *rcpt,
+static void log_outcome(const struct agent_delivery *d, struct slice to, struct slice orig,
 			const struct agent_outcome *o, const char *status)
 {
 	const struct delivery_deliver *r = d->request;
 	int64_t now = os_wall();
-	bool original = rcpt->orig.n > 0 && !slice_caseeq(rcpt->orig, rcpt->address);
+	bool original = orig.n > 0 && !slice_caseeq(orig, to);
 
 	LOG(delivery,
 	    .queue_id = r->queue_id,
-	    .to = rcpt->address,
-	    .orig_to = original ? rcpt->orig : SL_NULL,
+	    .to = to,
+	    .orig_to = original ? orig : SL_NULL,
 	    .relay = o->relay.n > 0 ? o->relay : SL("none"),
 	    .delay = not_negative(now - r->arrival),
 	    .a = not_negative(r->active - r->arrival),
@@ -67,11 +67,22 @@ static const char *soften(const struct agent_delivery *d, struct agent_outcome *
 	return "SOFTBOUNCE";
 }
 
-void agent_report(struct agent_delivery *d, size_t position, const struct agent_outcome *outcome)
+void agent_log(struct agent_delivery *d, struct slice to, struct slice orig,
+	       const struct agent_outcome *outcome)
+{
+	struct agent_outcome o = *outcome;
+	const char *status = soften(d, &o);
+
+	log_outcome(d, to, orig, &o, status);
+}
+
+void agent_tell(struct agent_delivery *d, size_t position, const struct agent_outcome *outcome)
 {
 	const struct mail_recipient *rcpt = &d->request->recipients[position];
 	struct agent_outcome o = *outcome;
-	const char *status = soften(d, &o);
+	int64_t deadline = os_deadline(d->context->settings->ipc_timeout);
+
+	soften(d, &o);
 	struct delivery_rcpt_result result = {
 	    .index = rcpt->index,
 	    .status = o.status,
@@ -83,13 +94,19 @@ void agent_report(struct agent_delivery *d, size_t position, const struct agent_
 	    .final = o.final,
 	    .dsn_passed_on = o.dsn_passed_on,
 	};
-	int64_t deadline = os_deadline(d->context->settings->ipc_timeout);
 
 	CHECK(position < d->request->recipients_count && !d->reported[position]);
 	d->reported[position] = true;
-	log_outcome(d, rcpt, &o, status);
 	if (!d->lost && delivery_rcpt_result_send(d->conn, &result, deadline) != IPC_OK)
 		d->lost = true;
+}
+
+void agent_report(struct agent_delivery *d, size_t position, const struct agent_outcome *outcome)
+{
+	const struct mail_recipient *rcpt = &d->request->recipients[position];
+
+	agent_log(d, rcpt->address, rcpt->orig, outcome);
+	agent_tell(d, position, outcome);
 }
 
 bool agent_reported(const struct agent_delivery *d, size_t position)

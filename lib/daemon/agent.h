@@ -46,6 +46,14 @@ struct agent_outcome {
 void agent_report(struct agent_delivery *d, size_t position, const struct agent_outcome *outcome);
 /* agent_report_rest - the same outcome for every recipient that has none yet. */
 void agent_report_rest(struct agent_delivery *d, const struct agent_outcome *outcome);
+/*
+ * The two halves of agent_report, for an agent that makes several deliveries of one recipient (aliases)
+ * or lets another one make it: agent_log writes a line for one of them, agent_tell gives qmgr the
+ * outcome of them together, once a recipient. `orig` is left out where it is absent or the same as `to`.
+ */
+void agent_log(struct agent_delivery *d, struct slice to, struct slice orig,
+	       const struct agent_outcome *outcome);
+void agent_tell(struct agent_delivery *d, size_t position, const struct agent_outcome *outcome);
 bool agent_reported(const struct agent_delivery *d, size_t position);
 
 /*

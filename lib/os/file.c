@@ -252,6 +252,17 @@ int os_unlock(int fd)
 	return flock(fd, LOCK_UN);
 }
 
+int os_lock_record(int fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int rc;
+
+	RETRY(rc, fcntl(fd, F_SETLK, &lock));
+	if (rc < 0 && errno == EACCES)
+		errno = EAGAIN;
+	return rc;
+}
+
 struct os_dir {
 	DIR *stream;
 };

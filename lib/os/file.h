@@ -59,6 +59,11 @@ int os_free_bytes(int fd, uint64_t *bytes, uint64_t *inodes);
 /* os_lock - whole-file lock bound to the open file (flock); EWOULDBLOCK when held by another. */
 int os_lock(int fd, bool exclusive, bool wait);
 int os_unlock(int fd);
+/*
+ * os_lock_record - fcntl() lock on the whole file, exclusive, without waiting: what other mail programs
+ * know. EAGAIN when another process holds it. It ends when the process closes the file anywhere.
+ */
+int os_lock_record(int fd);
 
 /* A directory's entries, one by one, without "." and "..". os_dir_next: 1 entry, 0 end, -1. */
 struct os_dir;

@@ -212,6 +212,16 @@ long os_processor_count(void)
 	return n > 0 ? n : 1;
 }
 
+int os_pipe(int ends[2])
+{
+	return pipe2(ends, O_CLOEXEC);
+}
+
+int os_set_session(void)
+{
+	return setsid() < 0 ? -1 : 0;
+}
+
 uid_t os_uid(void)
 {
 	return getuid();

@@ -20,6 +20,10 @@ pid_t os_fork(void);
 /* os_exec - returns only when it fails. */
 int os_exec(const char *path, char *const argv[], char *const environment[]);
 _Noreturn void os_exit_now(int status);
+/* os_pipe - ends[0] to read from, ends[1] to write to; close-on-exec. */
+int os_pipe(int ends[2]);
+/* os_set_session - the process leads a session and process group of its own. */
+int os_set_session(void);
 /* os_reap - a child that has ended, without waiting: its pid; 0 none; -1 ECHILD no children. */
 pid_t os_reap(int *status);
 /* os_wait - until this child has ended. */
