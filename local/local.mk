@@ -1,1 +1,21 @@
-# Filled with the folder.
+pkglibexec_PROGRAMS += local/local
+local_local_SOURCES = \
+	local/account.c \
+	local/alias.c \
+	local/biff.c \
+	local/command.c local/command.h local/command_words.c \
+	local/copy.c local/copy.h \
+	local/environment.c \
+	local/expand.c \
+	local/file.c \
+	local/job.c local/job.h \
+	local/local.h \
+	local/maildir.c \
+	local/main.c \
+	local/mailbox.c \
+	local/mbox.c \
+	local/outcome.c local/outcome.h \
+	local/pass.c \
+	local/resend.c \
+	local/token.c local/token.h
+local_local_LDADD = $(DAEMON_LIBS)

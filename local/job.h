@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * job - one delivery to a mailbox, file or command: what the child that does it is given, and what the
+ * child may say to its parent. The child becomes `uid` for good before it touches anything of that user's,
+ * does its work with plain blocking calls, and ends.
+ */
+#ifndef LOCAL_JOB_H
+#define LOCAL_JOB_H
+
+#include "local/copy.h"
+#include "local/outcome.h"
+
+#define LOCK_FCNTL 1u
+#define LOCK_FLOCK 2u
+#define LOCK_DOT 4u
+
+struct job {
+	struct arena *arena;
+	/* the message */
+	int content;
+	uint64_t offset;
+	uint64_t size;
+	struct slice head; /* copy_head */
+	enum copy_format format;
+	/* who and where */
+	uid_t uid;
+	gid_t gid;
+	const char *path; /* mbox file, or maildir without its last / */
+	struct slice user; /* for messages */
+	/* mbox */
+	bool is_mailbox;   /* a user's mailbox: must be a file that belongs to `owner`; else any /file */
+	bool privileged;   /* the spool is root's alone: root opens and locks, for the user */
+	bool strict_owner; /* strict_mailbox_ownership */
+	uid_t owner;	   /* of the mailbox */
+	gid_t owner_group; /* of one that is made */
+	unsigned locks;
+	int lock_attempts;
+	int64_t lock_delay;
+	int64_t stale_lock;
+	uint64_t size_limit; /* 0: none */
+	/* maildir */
+	struct slice host;
+	/* command */
+	struct slice command;
+	const char *shell;     /* local_command_shell; NULL: none */
+	const char *directory; /* NULL: stay in the queue directory */
+	char *const *environment;
+	int64_t time_limit;
+	/* child.c's own */
+	int report;
+};
+
+typedef struct outcome job_function(struct job *job);
+
+/* job_mbox - append to a file; job_maildir; job_command: the functions that a child runs. */
+job_function job_mbox, job_maildir, job_command;
+
+/* job_become - the job's user, for good, with the rights of the row local-file. 0, or -1 and errno. */
+int job_become(const struct job *job);
+/* job_limit_size - let writes beyond mailbox_size_limit fail with EFBIG. */
+void job_limit_size(const struct job *job);
+/*
+ * job_copy - head and message into fd. 0; or -1, errno, and *what is "error reading message" or "error
+ * writing message".
+ */
+int job_copy(const struct job *job, int fd, const char **what);
+
+/* To the parent: a line for the log; a lock file to be removed when the child has ended. */
+void job_warn(const struct job *job, struct slice text);
+void job_leave_lock(const struct job *job, struct slice path);
+
+/*
+ * job_run - in the parent: fork, let the child do `fn`, and wait, while other fibers run. What a child
+ * that ended without a word has done is not known: deferred.
+ */
+struct outcome job_run(struct job *job, job_function *fn);
+
+#endif

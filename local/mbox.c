@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mbox - append to a file, locked, and leave it as it was when that does not work. The order is that of the
+ * other programs that read mailboxes: lock file first, then open, then the locks on the open file.
+ */
+#include "local/job.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/process.h"
+
+#include <errno.h>
+
+struct mbox {
+	struct job *job;
+	int fd;
+	struct stat st;
+	const char *lock; /* name of the lock file that we made; NULL: none */
+	bool created;
+};
+
+static struct outcome because(const struct job *job, struct slice dsn, const char *text, int error)
+{
+	return outcome_failed_because(job->arena, dsn, slice_str(text), error);
+}
+
+static struct outcome problem(const struct job *job, const char *text, int error)
+{
+	return because(job, outcome_error_dsn(error, SL("5.2.0")), text, error);
+}
+
+/* ---- lock files */
+
+/* is_stale - judged by ctime, which nobody can set. */
+static bool is_stale(const struct job *job, const char *lock)
+{
+	struct stat st;
+
+	if (os_fstatat(AT_FDCWD, lock, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	return os_wall() > ((int64_t)st.st_ctim.tv_sec * OS_SECOND + job->stale_lock);
+}
+
+/* make_lock - 0, or -1 and errno: EEXIST when somebody else holds it for too long. */
+static int make_lock(const struct job *job, const char *lock)
+{
+	for (int try = 0; try < job->lock_attempts; try++) {
+		int fd = os_openat(AT_FDCWD, lock, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0);
+
+		if (fd >= 0) {
+			os_close(fd);
+			return 0;
+		}
+		if (errno != EEXIST)
+			return -1;
+		if (is_stale(job, lock))
+			(void)os_unlinkat(AT_FDCWD, lock, 0);
+		else if (try + 1 < job->lock_attempts)
+			os_sleep(job->lock_delay);
+	}
+	errno = EEXIST;
+	return -1;
+}
+
+/* lock_name - true: the file is locked so, or need not be. */
+static bool lock_name(struct mbox *m, struct outcome *o)
+{
+	struct job *job = m->job;
+	struct slice lock = arena_printf(job->arena, "%s.lock", job->path);
+	struct slice text = arena_printf(job->arena, "unable to create lock file %s", lock.p);
+	int error;
+
+	if (!(job->locks & LOCK_DOT))
+		return true;
+	/* no lock files for /dev/null; a link to a file is as good as the file */
+	if (os_fstatat(AT_FDCWD, job->path, &m->st, 0) == 0 && !S_ISREG(m->st.st_mode))
+		return true;
+	if (make_lock(job, lock.p) == 0) {
+		m->lock = lock.p;
+		if (job->privileged)
+			job_leave_lock(job, lock);
+		return true;
+	}
+	error = errno;
+	*o = error == EEXIST ? because(job, SL("4.2.0"), text.p, error) : problem(job, text.p, error);
+	/* files lie in folders of all kinds */
+	if (error == EEXIST || job->is_mailbox)
+		return false;
+	job_warn(job, o->text);
+	return true;
+}
+
+/* ---- opening */
+
+/*
+ * trusted_link - may this symbolic link be followed? Only root's, in a folder where nobody else could have
+ * put it.
+ */
+static bool trusted_link(const struct job *job)
+{
+	struct slice path = slice_str(job->path);
+	ssize_t slash = slice_rfind(path, '/');
+	struct slice parent = slash > 0 ? arena_dup(job->arena, slice_sub(path, 0, (size_t)slash)) : SL("/");
+	struct stat st;
+
+	if (os_fstatat(AT_FDCWD, job->path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode) || st.st_uid != 0)
+		return false;
+	return os_fstatat(AT_FDCWD, parent.p, &st, 0) == 0 && st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+static bool open_existing(struct mbox *m, struct outcome *o)
+{
+	const struct job *job = m->job;
+	int flags = O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY;
+
+	m->fd = os_openat(AT_FDCWD, job->path, flags | O_NOFOLLOW, 0);
+	if (m->fd < 0 && errno == ELOOP) {
+		if (!trusted_link(job)) {
+			*o = outcome_failed(SL("5.2.0"), SL("file is a symbolic link"));
+			return false;
+		}
+		m->fd = os_openat(AT_FDCWD, job->path, flags, 0);
+	}
+	if (m->fd < 0) {
+		*o = problem(job, "cannot open file", errno);
+		return false;
+	}
+	if (os_fstat(m->fd, &m->st) < 0) {
+		*o = problem(job, "cannot open file", errno);
+		return false;
+	}
+	/* a mailbox with a second name may be somebody else's file */
+	if (S_ISREG(m->st.st_mode) && m->st.st_nlink != 1) {
+		*o = outcome_failed(SL("5.2.0"), arena_printf(job->arena, "file has %lu hard links",
+							      (unsigned long)m->st.st_nlink));
+		return false;
+	}
+	return true;
+}
+
+static bool create(struct mbox *m, struct outcome *o)
+{
+	const struct job *job = m->job;
+
+	m->fd = os_openat(AT_FDCWD, job->path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	if (m->fd < 0 && errno == EEXIST)
+		return open_existing(m, o);
+	if (m->fd < 0) {
+		*o = problem(job, "cannot create file exclusively", errno);
+		return false;
+	}
+	m->created = true;
+	if (job->privileged && os_fchown(m->fd, job->owner, job->owner_group) < 0) {
+		*o = problem(job, "cannot change file ownership", errno);
+		return false;
+	}
+	return os_fstat(m->fd, &m->st) == 0;
+}
+
+static bool open_file(struct mbox *m, struct outcome *o)
+{
+	struct stat st;
+
+	if (os_fstatat(AT_FDCWD, m->job->path, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return create(m, o);
+	return open_existing(m, o);
+}
+
+/* ---- locks on the open file */
+
+static int lock_once(int fd, unsigned kind)
+{
+	return kind == LOCK_FCNTL ? os_lock_record(fd) : os_lock(fd, true, false);
+}
+
+static bool lock_open(struct mbox *m, unsigned kind, struct outcome *o)
+{
+	const struct job *job = m->job;
+	int rc = -1;
+
+	if (!(job->locks & kind))
+		return true;
+	for (int try = 0; try < job->lock_attempts; try++) {
+		rc = lock_once(m->fd, kind);
+		if (rc == 0 || errno != EAGAIN)
+			break;
+		if (try + 1 < job->lock_attempts)
+			os_sleep(job->lock_delay);
+	}
+	if (rc < 0)
+		*o = problem(job, "unable to lock for exclusive access", errno);
+	return rc == 0;
+}
+
+/* still_there - a reader may have replaced the file while we waited. */
+static bool still_there(struct mbox *m, struct outcome *o)
+{
+	if (os_fstat(m->fd, &m->st) == 0 && m->st.st_nlink == 1)
+		return true;
+	*o = outcome_failed(SL("4.2.0"), SL("target file status changed unexpectedly"));
+	return false;
+}
+
+/* ---- what may be written to, and writing */
+
+static bool acceptable(const struct mbox *m, struct outcome *o)
+{
+	const struct job *job = m->job;
+
+	if (job->is_mailbox && !S_ISREG(m->st.st_mode)) {
+		*o = outcome_failed(SL("5.2.0"), arena_printf(job->arena, "destination %s is not a regular file",
+							      job->path));
+	} else if (job->is_mailbox && job->strict_owner && m->st.st_uid != job->owner) {
+		*o = outcome_failed(SL("4.2.0"), arena_printf(job->arena,
+							      "destination %s is not owned by recipient", job->path));
+		job_warn(job, SL("specify \"strict_mailbox_ownership = no\" to ignore mailbox ownership mismatch"));
+	} else if (!job->is_mailbox && S_ISREG(m->st.st_mode) && (m->st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH))) {
+		*o = outcome_failed(SL("5.7.1"), SL("file is executable"));
+	} else {
+		return true;
+	}
+	return false;
+}
+
+/* sync_name - of a mailbox that is new, as far as the folder can be read. */
+static int sync_name(const struct mbox *m)
+{
+	struct slice path = slice_str(m->job->path);
+	ssize_t slash = slice_rfind(path, '/');
+	struct slice parent =
+	    slash > 0 ? arena_dup(m->job->arena, slice_sub(path, 0, (size_t)slash)) : SL("/");
+	int fd, rc;
+
+	if (!m->created)
+		return 0;
+	fd = os_openat(AT_FDCWD, parent.p, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return 0;
+	rc = os_sync_dir(fd);
+	os_close(fd);
+	return rc;
+}
+
+static int write_all(const struct mbox *m, const char **what)
+{
+	if (job_copy(m->job, m->fd, what) < 0)
+		return -1;
+	*what = "error writing message";
+	if (!S_ISREG(m->st.st_mode))
+		return 0;
+	return os_fsync(m->fd) < 0 ? -1 : sync_name(m);
+}
+
+static struct outcome append(const struct mbox *m)
+{
+	const struct job *job = m->job;
+	const char *what = "error writing message";
+	int error;
+
+	if (write_all(m, &what) == 0)
+		return outcome_sent(SL("delivered to mailbox"));
+	error = errno;
+	if (S_ISREG(m->st.st_mode) && os_ftruncate(m->fd, m->st.st_size) < 0)
+		job_warn(job, arena_printf(job->arena, "%s: cannot truncate to its former size: %s", job->path,
+					   strerror(errno)));
+	return because(job, outcome_error_dsn(error, SL("5.3.0")), what, error);
+}
+
+/* open_and_lock - true: m->fd is ready to be appended to. */
+static bool open_and_lock(struct mbox *m, struct outcome *o)
+{
+	if (!open_file(m, o))
+		return false;
+	if (!S_ISREG(m->st.st_mode))
+		return true;
+	return lock_open(m, LOCK_FLOCK, o) && lock_open(m, LOCK_FCNTL, o) && still_there(m, o);
+}
+
+static struct outcome deliver(struct mbox *m)
+{
+	const struct job *job = m->job;
+	struct outcome o;
+
+	if (!job->privileged && job_become(job) < 0)
+		return because(job, SL("4.3.0"), "cannot become the recipient", errno);
+	if (lock_name(m, &o) && open_and_lock(m, &o)) {
+		if (job->privileged && job_become(job) < 0)
+			o = because(job, SL("4.3.0"), "cannot become the recipient", errno);
+		else if (acceptable(m, &o))
+			o = append(m);
+	}
+	if (m->fd >= 0)
+		os_close(m->fd);
+	/* the parent removes what only root may */
+	if (m->lock != NULL && !job->privileged)
+		(void)os_unlinkat(AT_FDCWD, m->lock, 0);
+	return o;
+}
+
+struct outcome job_mbox(struct job *job)
+{
+	struct mbox m = {.job = job, .fd = -1};
+	struct outcome o;
+	struct slice text;
+
+	job_limit_size(job);
+	o = deliver(&m);
+	if (o.status == DELIVERY_STATUS_SENT) {
+		if (!job->is_mailbox)
+			o.text = arena_printf(job->arena, "delivered to file: %s", job->path);
+		return o;
+	}
+	text = job->is_mailbox ? arena_printf(job->arena, "cannot update mailbox %s for user %.*s. ", job->path,
+					      SL_ARG(job->user))
+			       : arena_printf(job->arena, "cannot append message to file %s: ", job->path);
+	o.text = arena_printf(job->arena, "%.*s%.*s", SL_ARG(text), SL_ARG(o.text));
+	return o;
+}
