@@ -36,6 +36,11 @@ tests_unit_test_smtp_client_SOURCES = tests/unit/test_smtp_client.c tests/unit/u
 	smtp/downgrade.c smtp/failure.c smtp/nexthop.c smtp/target_order.c
 tests_unit_test_smtp_client_LDADD = $(SMTP_CLIENT_TEST_LIBS) $(LIBS_OS) $(OPENSSL_LIBS) \
 	$(LMDB_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) $(CMOCKA_LIBS) -lpthread
+check_PROGRAMS += tests/unit/test_smtp_client_target
+tests_unit_test_smtp_client_target_SOURCES = tests/unit/test_smtp_client_target.c tests/unit/unit.h \
+	smtp/conf.c smtp/failure.c smtp/nexthop.c smtp/target.c smtp/target_order.c
+tests_unit_test_smtp_client_target_LDADD = $(SMTP_CLIENT_TEST_LIBS) $(LIBS_OS) $(OPENSSL_LIBS) \
+	$(LMDB_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) $(CMOCKA_LIBS) -lpthread
 tests_unit_test_smtp_client_sim_SOURCES = tests/unit/test_smtp_client_sim.c tests/unit/sim_runs.h \
 	tests/unit/unit.h $(SMTP_CLIENT)
 tests_unit_test_smtp_client_sim_CPPFLAGS = $(AM_CPPFLAGS) -DSIMULATED
