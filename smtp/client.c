@@ -7,8 +7,10 @@ struct course {
 	struct client_agent *agent;
 	struct job *job;
 	struct slice tried; /* relay of the kept session that was used before */
+	struct tls_policy policy; /* of the present destination */
 	int sessions;	    /* that were greeted */
 	bool over;	    /* the limit of sessions is reached */
+	bool fallback;	    /* the present destination is not the one that was asked for */
 	void (*note)(void *arg, struct slice what);
 	void *note_arg;
 };
@@ -56,7 +58,7 @@ static bool may_fall_back(const struct course *c, const struct failure *f)
 	const struct client_conf *conf = &c->agent->client->conf;
 
 	/* An attack on the handshake is to cost time at least, as in Postfix. */
-	return f->handshake && conf->tls_level <= TLS_LEVEL_MAY &&
+	return f->handshake && c->policy.level <= TLS_LEVEL_MAY &&
 	       os_wall() - c->job->request->arrival > conf->settings->minimal_backoff_time;
 }
 
@@ -93,6 +95,7 @@ static void try_target(struct course *c, const struct target *target, const stru
 	    .tls = c->agent->client->tls,
 	    .target = target,
 	    .destination = c->job->request->nexthop,
+	    .policy = &c->policy,
 	    .domain = domain,
 	    .detect_loops = all->detect_loops,
 	};
@@ -178,6 +181,11 @@ static void try_destination(struct course *c, struct slice word, bool fallback, 
 		job_keep(c->job, &failure);
 		return;
 	}
+	if (policy_find(&client->conf, client->tls_policies, word, arena, &c->policy, &failure) != RES_OK) {
+		job_keep(c->job, &failure);
+		return;
+	}
+	c->fallback = fallback;
 	say(c, "looks up", word);
 	if (targets_find(&source, &hop, word, arena, &targets, &failure) == RES_OK)
 		try_targets(c, &targets, hop.host, last);
@@ -217,7 +225,7 @@ void client_deliver(struct client_agent *agent, struct job *job, void (*note)(vo
 	try_list(&c, job->request->nexthop, false, count_words(fallback));
 	try_list(&c, fallback, true, 0);
 	job_finish(job);
-	if (agent->session != NULL && !session_usable(agent->session))
+	if (agent->session != NULL && (c.fallback || !session_usable(agent->session)))
 		session_close(&agent->session, true);
 }
 

@@ -11,6 +11,8 @@ struct client {
 	struct dns_client *dns;
 	struct own_addresses own;
 	struct tls_context *tls; /* NULL: none */
+	struct table_set *tables;
+	struct table_list *tls_policies;
 };
 
 /* What one agent connection keeps between deliveries: one session at most. */

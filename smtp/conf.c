@@ -80,8 +80,9 @@ static bool load_tls(const struct settings *s, bool lmtp, struct client_conf *c)
 	c->tls_loglevel = PICK(tls_loglevel);
 	c->tls_note_offer = PICK(tls_note_starttls_offer);
 	c->tls_servername = PICK(tls_servername);
-	c->tls_names = c->tls_level == TLS_LEVEL_SECURE ? PICK(tls_secure_cert_match)
-							: PICK(tls_verify_cert_match);
+	c->tls_verify_names = PICK(tls_verify_cert_match);
+	c->tls_secure_names = PICK(tls_secure_cert_match);
+	c->policy_maps = PICK(tls_policy_maps);
 	c->tls_fingerprints = PICK(tls_fingerprint_cert_match);
 	return true;
 }

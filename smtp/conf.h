@@ -57,8 +57,10 @@ struct client_conf {
 	int tls_loglevel;
 	bool tls_note_offer;
 	struct slice tls_servername;
-	struct slice tls_names;	       /* what a certificate must have at the level verify or secure */
+	struct slice tls_verify_names; /* what a certificate must have at these levels */
+	struct slice tls_secure_names;
 	struct slice tls_fingerprints;
+	struct slice policy_maps;
 };
 
 /*

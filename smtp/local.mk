@@ -9,6 +9,7 @@ SMTP_CLIENT = \
 	smtp/hello.c \
 	smtp/job.c smtp/job.h \
 	smtp/nexthop.c smtp/nexthop.h \
+	smtp/policy.c smtp/policy.h \
 	smtp/session.c smtp/session.h \
 	smtp/starttls.c \
 	smtp/target.c smtp/target.h \
@@ -33,7 +34,7 @@ SMTP_CLIENT_TEST_LIBS = lib/libsmtp.a lib/libroute.a lib/libmessage.a lib/libadd
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_smtp_client tests/unit/test_smtp_client_sim
 tests_unit_test_smtp_client_SOURCES = tests/unit/test_smtp_client.c tests/unit/unit.h \
-	smtp/downgrade.c smtp/failure.c smtp/nexthop.c smtp/target_order.c
+	smtp/downgrade.c smtp/failure.c smtp/nexthop.c smtp/policy.c smtp/target_order.c
 tests_unit_test_smtp_client_LDADD = $(SMTP_CLIENT_TEST_LIBS) $(LIBS_OS) $(OPENSSL_LIBS) \
 	$(LMDB_LIBS) $(PCRE2_LIBS) $(IDN2_LIBS) $(CMOCKA_LIBS) -lpthread
 check_PROGRAMS += tests/unit/test_smtp_client_target

@@ -9,7 +9,11 @@ static enum result open_tls(struct client *client, const struct daemon_context *
 	struct tls_options options;
 	struct slice problem;
 
-	if (client->conf.tls_level == TLS_LEVEL_NONE)
+	if (client->conf.tls_level == TLS_LEVEL_DANE) {
+		log_warning_text("TLS level \"dane\": TLSA records are not looked up, TLS is opportunistic");
+		client->conf.tls_level = TLS_LEVEL_MAY;
+	}
+	if (client->conf.tls_level == TLS_LEVEL_NONE && table_list_empty(client->tls_policies))
 		return RES_OK;
 	client_conf_tls(context->settings, client->conf.lmtp, &options);
 	if (tls_client_context(&options, context->arena, &client->tls, &problem) != RES_OK) {
@@ -20,8 +24,15 @@ static enum result open_tls(struct client *client, const struct daemon_context *
 	return RES_OK;
 }
 
+static void warn(void *data, struct slice text)
+{
+	(void)data;
+	log_warning_text("%.*s", SL_ARG(text));
+}
+
 static enum result client_open(struct daemon_context *context)
 {
+	static const struct table_config tables = {.warn = warn};
 	struct client *client = ARENA_NEW(context->arena, struct client);
 	bool lmtp = slice_eq(context->settings->process_name, SL("lmtp"));
 	struct slice problem;
@@ -32,6 +43,8 @@ static enum result client_open(struct daemon_context *context)
 		return RES_PERM;
 	}
 	own_addresses_load(context->settings, context->arena, &client->own);
+	client->tables = table_set_create(&tables);
+	client->tls_policies = table_list_create(client->tables, client->conf.policy_maps, TABLE_FOLD);
 	client->dns = dns_client_create("private/resolver");
 	context->state = client;
 	return open_tls(client, context);
@@ -73,6 +86,13 @@ static void idle(void *own, bool ended)
 	client_idle(own, ended);
 }
 
+static void start(struct daemon_context *context)
+{
+	const struct client *client = context->state;
+
+	daemon_watch_tables(context, client->tables);
+}
+
 static void serve(struct daemon_context *context, struct daemon_session *session)
 {
 	static const struct agent agent = {.deliver = deliver, .idle = idle};
@@ -84,6 +104,7 @@ static void serve(struct daemon_context *context, struct daemon_session *session
 static const struct daemon smtp_daemon = {
     .name = "smtp",
     .open = client_open,
+    .start = start,
     .session = serve,
     .exit_when_idle = true,
 };

@@ -11,6 +11,7 @@
 #include "smtp/ehlo.h"
 #include "smtp/failure.h"
 #include "smtp/job.h"
+#include "smtp/policy.h"
 #include "smtp/target.h"
 
 struct session {
@@ -41,9 +42,9 @@ struct session {
 struct session_setting {
 	const struct client_conf *conf;
 	struct tls_context *tls;   /* NULL: TLS cannot be had */
-	struct slice tls_problem;  /* why not */
 	const struct target *target;
 	struct slice destination; /* next hop as qmgr calls it: for reuse */
+	const struct tls_policy *policy;
 	struct slice domain;	  /* host part of it: names in certificates */
 	bool detect_loops;
 	bool plain; /* do without TLS: it has failed, and is not required */

@@ -21,7 +21,7 @@ static struct slice expand_name(const struct session *s, const struct session_se
 static size_t list_names(const struct session *s, const struct session_setting *setting,
 			 struct slice names[NAMES_MAX])
 {
-	struct slice rest = s->conf->tls_names, word;
+	struct slice rest = setting->policy->names, word;
 	size_t count = 0;
 
 	while (count < NAMES_MAX && slice_next(&rest, ":, \t\r\n", &word))
@@ -29,9 +29,9 @@ static size_t list_names(const struct session *s, const struct session_setting *
 	return count;
 }
 
-static size_t list_fingerprints(const struct session *s, struct slice prints[NAMES_MAX])
+static size_t list_fingerprints(const struct session_setting *setting, struct slice prints[NAMES_MAX])
 {
-	struct slice rest = s->conf->tls_fingerprints, word;
+	struct slice rest = setting->policy->fingerprints, word;
 	size_t count = 0;
 
 	while (count < NAMES_MAX && slice_next(&rest, "|, \t\r\n", &word))
@@ -41,7 +41,7 @@ static size_t list_fingerprints(const struct session *s, struct slice prints[NAM
 
 static struct slice server_name(const struct session *s, const struct session_setting *setting)
 {
-	struct slice name = s->conf->tls_servername;
+	struct slice name = setting->policy->servername;
 
 	if (slice_eq(name, SL("hostname")))
 		return s->host;
@@ -76,13 +76,13 @@ static void log_failed(const struct session *s, const struct session_setting *se
 }
 
 /* judge - is the certificate what the level wants? */
-static enum result judge(struct session *s, const struct tls_facts *facts, struct arena *arena,
-			 struct failure *failure)
+static enum result judge(struct session *s, enum tls_level level, const struct tls_facts *facts,
+			 struct arena *arena, struct failure *failure)
 {
-	if (s->conf->tls_level < TLS_LEVEL_FINGERPRINT || facts->verified)
+	if (level < TLS_LEVEL_FINGERPRINT || facts->verified)
 		return RES_OK;
 	s->alive = false; /* nothing more is said to whom we do not know */
-	*failure = failure_make(arena, "4.7.5", facts->trusted || s->conf->tls_level == TLS_LEVEL_FINGERPRINT
+	*failure = failure_make(arena, "4.7.5", facts->trusted || level == TLS_LEVEL_FINGERPRINT
 						   ? "Server certificate not verified"
 						   : "Server certificate not trusted");
 	failure->destination = true;
@@ -93,7 +93,7 @@ enum result session_handshake(struct session *s, const struct session_setting *s
 			      struct arena *arena, struct failure *failure)
 {
 	struct slice names[NAMES_MAX], prints[NAMES_MAX], problem = SL_NULL;
-	struct tls_want want = {.level = s->conf->tls_level, .server_name = server_name(s, setting)};
+	struct tls_want want = {.level = setting->policy->level, .server_name = server_name(s, setting)};
 	struct tls_facts facts;
 	enum stream_status status;
 
@@ -104,7 +104,7 @@ enum result session_handshake(struct session *s, const struct session_setting *s
 	want.names = names;
 	want.name_count = list_names(s, setting, names);
 	want.fingerprints = prints;
-	want.fingerprint_count = list_fingerprints(s, prints);
+	want.fingerprint_count = list_fingerprints(setting, prints);
 	want.session_key = arena_printf(arena, "%.*s&%d", SL_ARG(s->relay), (int)want.level);
 	status = tls_start_client(setting->tls, &s->stream, &want, os_deadline(s->conf->starttls_timeout),
 				  s->arena, &facts, &problem);
@@ -117,13 +117,14 @@ enum result session_handshake(struct session *s, const struct session_setting *s
 	}
 	s->tls = true;
 	log_established(s, setting, &facts);
-	return judge(s, &facts, arena, failure);
+	return judge(s, want.level, &facts, arena, failure);
 }
 
 /* not_offered - STARTTLS is not among the extensions. */
-static enum result not_offered(struct session *s, struct arena *arena, struct failure *failure)
+static enum result not_offered(struct session *s, enum tls_level level, struct arena *arena,
+			       struct failure *failure)
 {
-	if (s->conf->tls_level <= TLS_LEVEL_MAY)
+	if (level <= TLS_LEVEL_MAY)
 		return RES_OK;
 	*failure = failure_make(arena, "4.7.4", "TLS is required, but was not offered by host %.*s",
 				SL_ARG(s->host_addr));
@@ -131,12 +132,12 @@ static enum result not_offered(struct session *s, struct arena *arena, struct fa
 	return RES_TEMP;
 }
 
-static enum result not_taken(struct session *s, struct arena *arena, const struct smtp_reply *reply,
-			     struct failure *failure)
+static enum result not_taken(struct session *s, enum tls_level level, struct arena *arena,
+			     const struct smtp_reply *reply, struct failure *failure)
 {
 	struct slice line;
 
-	if (s->conf->tls_level <= TLS_LEVEL_MAY && s->alive)
+	if (level <= TLS_LEVEL_MAY && s->alive)
 		return RES_OK;
 	*failure = failure_refused(arena, s->host_addr, s->host, reply);
 	line = reply_line(arena, reply);
@@ -149,19 +150,20 @@ static enum result not_taken(struct session *s, struct arena *arena, const struc
 enum result session_start_tls(struct session *s, const struct session_setting *setting,
 			      struct arena *arena, struct failure *failure)
 {
+	enum tls_level level = setting->policy->level;
 	bool offered = s->ehlo.flags & EHLO_STARTTLS;
 	struct smtp_reply reply;
 	enum stream_status status;
 
 	if (s->tls || s->local || setting->plain)
 		return RES_OK;
-	if (s->conf->tls_level == TLS_LEVEL_NONE) {
+	if (level == TLS_LEVEL_NONE) {
 		if (offered && s->conf->tls_note_offer)
 			log_info_text("Host offered STARTTLS: [%.*s]", SL_ARG(s->host));
 		return RES_OK;
 	}
-	if (!offered || (setting->tls == NULL && s->conf->tls_level <= TLS_LEVEL_MAY))
-		return not_offered(s, arena, failure);
+	if (!offered || (setting->tls == NULL && level <= TLS_LEVEL_MAY))
+		return not_offered(s, level, arena, failure);
 	s->stage = "receiving the STARTTLS response";
 	status = session_say(s, s->conf->starttls_timeout, &reply, "STARTTLS");
 	if (status != STREAM_OK) {
@@ -169,7 +171,7 @@ enum result session_start_tls(struct session *s, const struct session_setting *s
 		return failure->result;
 	}
 	if (reply.code / 100 != 2)
-		return not_taken(s, arena, &reply, failure);
+		return not_taken(s, level, arena, &reply, failure);
 	/* RFC 3207 6: what came in the clear behind the reply is not the server's word. */
 	(void)stream_discard_input(&s->stream);
 	s->ehlo = (struct ehlo){0};

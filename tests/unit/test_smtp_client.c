@@ -5,6 +5,7 @@
 #include "smtp/downgrade.h"
 #include "smtp/failure.h"
 #include "smtp/nexthop.h"
+#include "smtp/policy.h"
 #include "smtp/target.h"
 
 static void destinations_have_hosts_and_ports(void **state)
@@ -179,6 +180,42 @@ static void failures_speak_as_postfix_does(void **state)
 	arena_destroy(&arena);
 }
 
+/* ---- TLS policies */
+
+static void policies_name_levels_and_attributes(void **state)
+{
+	struct arena *arena = arena_create();
+	struct client_conf conf = {.tls_level = TLS_LEVEL_MAY,
+				   .tls_verify_names = SL("hostname"),
+				   .tls_secure_names = SL("nexthop, dot-nexthop")};
+	struct table_set *set = table_set_create(NULL);
+	struct table_list *maps = table_list_create(
+	    set,
+	    SL("inline:{ { a.test = encrypt }, { .b.test = secure match=mx.b.test:.b.test }, "
+	       "{ [c.test]:587 = none }, { bad.test = encrypt protocols=TLSv1 } }"),
+	    TABLE_FOLD);
+	struct tls_policy p;
+	struct failure f;
+
+	(void)state;
+	assert_int_equal(policy_find(&conf, maps, SL("other.test"), arena, &p, &f), RES_OK);
+	assert_int_equal(p.level, TLS_LEVEL_MAY);
+	assert_int_equal(policy_find(&conf, maps, SL("A.test:26"), arena, &p, &f), RES_OK);
+	assert_int_equal(p.level, TLS_LEVEL_ENCRYPT);
+	assert_int_equal(policy_find(&conf, maps, SL("x.y.b.test"), arena, &p, &f), RES_OK);
+	assert_int_equal(p.level, TLS_LEVEL_SECURE);
+	assert_slice(p.names, "mx.b.test:.b.test");
+	assert_int_equal(policy_find(&conf, maps, SL("[c.test]:587"), arena, &p, &f), RES_OK);
+	assert_int_equal(p.level, TLS_LEVEL_NONE);
+	assert_int_equal(policy_find(&conf, maps, SL("[c.test]"), arena, &p, &f), RES_OK);
+	assert_int_equal(p.level, TLS_LEVEL_MAY);
+	/* what is not understood is not taken for less */
+	assert_int_equal(policy_find(&conf, maps, SL("bad.test"), arena, &p, &f), RES_TEMP);
+	assert_slice(f.dsn, "4.7.5");
+	table_set_destroy(&set);
+	arena_destroy(&arena);
+}
+
 /* ---- 8-bit content to a 7-bit server */
 
 /* convert - in pieces of `step` bytes; the result is the arena's. */
@@ -272,6 +309,7 @@ int main(void)
 	    cmocka_unit_test(no_family_pushes_the_other_out),
 	    cmocka_unit_test(mail_goes_to_better_hosts_only),
 	    cmocka_unit_test(failures_speak_as_postfix_does),
+	    cmocka_unit_test(policies_name_levels_and_attributes),
 	    cmocka_unit_test(eight_bit_parts_become_quoted_printable),
 	    cmocka_unit_test(enclosed_parts_are_converted_each_for_itself),
 	    cmocka_unit_test(encoded_lines_are_short),

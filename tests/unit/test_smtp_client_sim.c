@@ -357,6 +357,8 @@ static void make_client(struct world *w)
 	config_problems_init(&problems, w->arena);
 	assert_int_equal(settings_parse(text, "/", NULL, 0, &problems, &w->settings), RES_OK);
 	assert_int_equal(client_conf_load(w->settings, w->lmtp, w->arena, &w->client.conf, &problem), RES_OK);
+	w->client.tables = table_set_create(NULL);
+	w->client.tls_policies = table_list_create(w->client.tables, SL(""), TABLE_FOLD);
 }
 
 static void deliver_once(struct world *w, struct client_agent *agent)
@@ -427,6 +429,7 @@ static void scenario(void *arg)
 		assert_int_equal(connections, 1); /* one session served all four */
 	(void)fiber_sleep(os_deadline(10000 * OS_SECOND), "the servers");
 	close(w.content);
+	table_set_destroy(&w.client.tables);
 	settings_destroy(&w.settings);
 	arena_destroy(&w.arena);
 }
