@@ -44,6 +44,7 @@ static void log_outcome(const struct agent_delivery *d, struct slice to, struct 
 	    .to = to,
 	    .orig_to = original ? orig : SL_NULL,
 	    .relay = o->relay.n > 0 ? o->relay : SL("none"),
+	    .conn_use = o->conn_use > 1 ? o->conn_use : 0,
 	    .delay = not_negative(now - r->arrival),
 	    .a = not_negative(r->active - r->arrival),
 	    .b = not_negative(d->begun - r->active),

@@ -36,6 +36,7 @@ struct agent_outcome {
 	struct slice remote; /* RFC 3464 Remote-MTA: the host that said so */
 	struct slice final;  /* Final-Recipient where it differs from the address */
 	int64_t connected;   /* wall clock: connection set up; 0: there was none */
+	unsigned conn_use;   /* which message over that connection, from 1 */
 	bool dsn_passed_on;  /* the next hop answers for NOTIFY now */
 };
 
