@@ -17,6 +17,7 @@ struct failure {
 	struct slice remote; /* the host that spoke */
 	struct slice relay;  /* "host[addr]:port"; null: none */
 	int64_t connected;   /* wall clock; 0: no connection */
+	unsigned conn_use;   /* which message over that connection, from 1 */
 	bool handshake;	     /* of TLS: plaintext might do */
 	bool destination;    /* the host or the way to it, not this mail: counts against the destination */
 };

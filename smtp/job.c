@@ -34,6 +34,7 @@ static void report_failure(struct job *job, size_t position, const struct failur
 	    .mta = f->mta,
 	    .remote = f->remote,
 	    .connected = f->connected,
+	    .conn_use = f->conn_use,
 	};
 
 	if (f->destination && f->result == RES_TEMP) {

@@ -17,6 +17,7 @@ SMTP_CLIENT = \
 	smtp/transaction.c
 
 pkglibexec_PROGRAMS += smtp/smtp
+dist_man8_MANS += man/smtp.8 man/lmtp.8
 smtp_smtp_SOURCES = smtp/main.c $(SMTP_CLIENT)
 smtp_smtp_LDADD = $(DAEMON_LIBS)
 

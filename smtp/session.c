@@ -74,6 +74,7 @@ void session_complete(const struct session *s, struct arena *arena, struct failu
 {
 	f->relay = arena_dup(arena, s->relay);
 	f->connected = s->connected;
+	f->conn_use = s->uses + 1;
 }
 
 struct failure session_failure(struct session *s, struct arena *arena, enum stream_status status)

@@ -289,6 +289,7 @@ static void report_sent(struct transaction *t, size_t position, const struct smt
 	    .text = reply_line(t->job->arena, reply),
 	    .relay = t->s->relay,
 	    .connected = t->s->connected,
+	    .conn_use = t->s->uses + 1,
 	    .dsn_passed_on = t->s->ehlo.flags & EHLO_DSN,
 	};
 

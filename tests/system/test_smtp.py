@@ -124,6 +124,7 @@ def test_one_session_carries_many_messages(instance, sink):
         h.wait(i + 1)
     assert h.connections == 1
     assert h.commands.count("RSET") == 0
+    mx.wait_log(rf"relay=127\.0\.0\.1\[127\.0\.0\.1\]:{h.port}, conn_use=5, delay=[\d.]+, delays=[\d./]+, dsn=2\.0\.0, status=sent")
     eventually(lambda: "QUIT" in h.commands, 10, "the end of the idle session")
 
 
