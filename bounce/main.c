@@ -11,16 +11,6 @@
 
 #define KEPT_CLEANUP_CONNECTIONS 8
 
-static bool word_in_list(struct slice list, struct slice wanted)
-{
-	struct slice word;
-
-	while (settings_next_word(&list, &word))
-		if (slice_caseeq(word, wanted))
-			return true;
-	return false;
-}
-
 static enum result bounce_open(struct daemon_context *context)
 {
 	const struct settings *settings = context->settings;
@@ -30,9 +20,9 @@ static enum result bounce_open(struct daemon_context *context)
 	state->double_bounce = arena_printf(context->arena, "%.*s@%.*s",
 					    SL_ARG(settings->double_bounce_sender),
 					    SL_ARG(settings->myorigin));
-	state->tell_bounce = word_in_list(settings->notify_classes, SL("bounce"));
-	state->tell_2bounce = word_in_list(settings->notify_classes, SL("2bounce"));
-	state->tell_delay = word_in_list(settings->notify_classes, SL("delay"));
+	state->tell_bounce = settings_list_has(settings->notify_classes, SL("bounce"));
+	state->tell_2bounce = settings_list_has(settings->notify_classes, SL("2bounce"));
+	state->tell_delay = settings_list_has(settings->notify_classes, SL("delay"));
 	context->state = state;
 	return RES_OK;
 }

@@ -6,12 +6,6 @@
 
 #define DRAIN_PATIENCE (30 * OS_SECOND)
 
-static void table_warning(void *data, struct slice text)
-{
-	(void)data;
-	LOG(warning, .text = text);
-}
-
 static struct map *header_names(struct slice list, struct arena *arena)
 {
 	struct map *names = map_create();
@@ -22,31 +16,19 @@ static struct map *header_names(struct slice list, struct arena *arena)
 	return names;
 }
 
-static bool list_names(struct slice list, struct slice wanted)
-{
-	struct slice word;
-
-	while (settings_next_word(&list, &word))
-		if (slice_caseeq(word, wanted))
-			return true;
-	return false;
-}
-
 static enum result cleanup_open(struct daemon_context *context)
 {
 	const struct settings *settings = context->settings;
-	struct table_config tables = {.warn = table_warning, .default_type = settings->default_database_type};
 	struct cleanup *p = ARENA_NEW(context->arena, struct cleanup);
 
 	p->settings = settings;
 	p->queue_fd = context->queue_fd;
-	p->tables = table_set_create(&tables);
+	p->tables = daemon_tables(settings, false);
 	p->route = route_create(settings, p->tables);
 	p->virtual_alias_maps = table_list_create(p->tables, settings->virtual_alias_maps, TABLE_FOLD);
 	p->dropped_headers = header_names(settings->message_drop_headers, context->arena);
-	p->propagate_extension = list_names(settings->propagate_unmatched_extensions, SL("virtual"));
+	p->propagate_extension = settings_list_has(settings->propagate_unmatched_extensions, SL("virtual"));
 	p->free_asked = INT64_MIN / 2;
-	table_set_seal(p->tables);
 	os_zone_open();
 	context->state = p;
 	return RES_OK;
@@ -56,6 +38,7 @@ static void cleanup_start(struct daemon_context *context)
 {
 	struct cleanup *p = context->state;
 
+	daemon_watch_tables(context, p->tables);
 	fiber_mutex_init(&p->opening);
 	p->committer = committer_start(p);
 }

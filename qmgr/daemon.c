@@ -40,17 +40,6 @@ static struct sched_feedback feedback(const struct settings *settings, struct sl
 	return f;
 }
 
-static bool in_list(struct slice list, struct slice word)
-{
-	struct slice item;
-
-	while (settings_next_word(&list, &item)) {
-		if (slice_eq(item, word))
-			return true;
-	}
-	return false;
-}
-
 /*
  * process_limit - deliveries at once. master.cf's number means that; `-` is default_process_limit for
  * agents that serve one at a time, and as many as the machine bears for the others.
@@ -92,7 +81,7 @@ static void transport_settings(void *arg, struct slice name, struct sched_transp
 	    .destination_rate_delay =
 		settings_transport_time(st, name, "destination_rate_delay"),
 	    .transport_rate_delay = settings_transport_time(st, name, "transport_rate_delay"),
-	    .defer = in_list(st->defer_transports, name),
+	    .defer = settings_list_has(st->defer_transports, name),
 	};
 }
 
@@ -128,12 +117,6 @@ static void scheduler_make(struct qmgr *q)
 	q->sched = sched_create(&conf, seed);
 }
 
-static void table_warning(void *data, struct slice text)
-{
-	(void)data;
-	log_warning_text("%.*s", SL_ARG(text));
-}
-
 static void services_load(struct qmgr *q)
 {
 	struct daemon_context *context = q->context;
@@ -149,15 +132,14 @@ static void services_load(struct qmgr *q)
 static enum result qmgr_open(struct daemon_context *context)
 {
 	struct qmgr *q = ARENA_NEW(context->arena, struct qmgr);
-	struct table_config tables = {.warn = table_warning};
 
 	context->state = q;
 	q->context = context;
 	q->settings = context->settings;
 	q->double_bounce = q->settings->double_bounce_sender;
-	q->notify_2bounce = in_list(q->settings->notify_classes, SL("2bounce"));
+	q->notify_2bounce = settings_list_has(q->settings->notify_classes, SL("2bounce"));
 	services_load(q);
-	q->tables = table_set_create(&tables);
+	q->tables = daemon_tables(q->settings, false);
 	q->route = route_create(q->settings, q->tables);
 	table_set_seal(q->tables);
 	return RES_OK;

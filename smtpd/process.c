@@ -13,16 +13,6 @@ static void table_warning(void *data, struct slice text)
 	LOG(warning, .text = text);
 }
 
-static bool has_word(struct slice list, struct slice wanted)
-{
-	struct slice word;
-
-	while (settings_next_word(&list, &word))
-		if (slice_caseeq(word, wanted))
-			return true;
-	return false;
-}
-
 static struct match_list *hosts(struct smtpd *p, struct slice value, struct slice parameter)
 {
 	unsigned flags =
@@ -52,11 +42,11 @@ static void read_options(struct smtpd *p)
 	struct slice bad;
 
 	p->no_unknown_recipient_checks =
-	    has_word(c->receive_override_options, SL("no_unknown_recipient_checks"));
-	p->no_address_mappings = has_word(c->receive_override_options, SL("no_address_mappings"));
+	    settings_list_has(c->receive_override_options, SL("no_unknown_recipient_checks"));
+	p->no_address_mappings = settings_list_has(c->receive_override_options, SL("no_address_mappings"));
 	p->no_header_body_checks =
-	    has_word(c->receive_override_options, SL("no_header_body_checks"));
-	p->no_milters = has_word(c->receive_override_options, SL("no_milters"));
+	    settings_list_has(c->receive_override_options, SL("no_header_body_checks"));
+	p->no_milters = settings_list_has(c->receive_override_options, SL("no_milters"));
 	p->bare_lf_reject = slice_eq(c->smtpd_forbid_bare_newline, SL("reject"));
 	if (!ehlo_discard_parse(c->smtpd_discard_ehlo_keywords, &p->ehlo_discard, &bad))
 		LOG(ehlo_keyword_unknown, .where = SL("smtpd_discard_ehlo_keywords"),

@@ -66,5 +66,7 @@ const char *settings_expand(const struct settings *settings, struct slice text, 
  * braces is taken off. False at the end.
  */
 bool settings_next_word(struct slice *rest, struct slice *word);
+/* settings_list_has - is this one of the list's words? ASCII case is ignored. */
+bool settings_list_has(struct slice list, struct slice word);
 
 #endif

@@ -39,3 +39,13 @@ bool settings_next_word(struct slice *rest, struct slice *word)
 		*word = slice_trim(slice_sub(*word, 1, word->n - 1));
 	return true;
 }
+
+bool settings_list_has(struct slice list, struct slice word)
+{
+	struct slice item;
+
+	while (settings_next_word(&list, &item))
+		if (slice_caseeq(item, word))
+			return true;
+	return false;
+}

@@ -123,11 +123,13 @@ void daemon_session_idle(struct daemon_session *session, bool idle);
 /* daemon_stop - begin to drain by own decision (table changed, too old); master starts another. */
 void daemon_stop(struct daemon_context *context);
 
+struct table_set;
+/* daemon_tables - in `open`: a set whose tables' troubles go to the log; default_database_type holds. */
+struct table_set *daemon_tables(const struct settings *settings, bool may_block);
 /*
  * daemon_watch_tables - in `start`: seal the set (table_set_seal), and drain, so that a successor opens
  * them anew, once one of its tables has changed; looked at every five seconds.
  */
-struct table_set;
 void daemon_watch_tables(struct daemon_context *context, struct table_set *set);
 
 /* daemon_session_count - sessions that are open in this process. */

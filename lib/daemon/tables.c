@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/daemon.h"
 #include "fiber/fiber.h"
-#include "log/log.h"
+#include "log/events.h"
 #include "table/table.h"
 
 #define LOOK_EVERY (5 * OS_SECOND)
@@ -23,6 +23,21 @@ static void watch_fiber(void *arg)
 		daemon_stop(w->context);
 		return;
 	}
+}
+
+static void warn(void *data, struct slice text)
+{
+	(void)data;
+	LOG(warning, .text = text);
+}
+
+struct table_set *daemon_tables(const struct settings *settings, bool may_block)
+{
+	struct table_config config = {.warn = warn,
+				      .default_type = settings->default_database_type,
+				      .may_block = may_block};
+
+	return table_set_create(&config);
 }
 
 void daemon_watch_tables(struct daemon_context *context, struct table_set *set)
