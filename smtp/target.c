@@ -71,6 +71,10 @@ static void find_host(struct finding *f, struct slice host, unsigned preference)
 		add_target(f, host, &literal, preference);
 		return;
 	}
+	if (!domain_valid(host)) { /* a name in the DNS may hold any byte; that of a host may not */
+		*f->failure = name_failure(f, host, "A", DNS_INVALID);
+		return;
+	}
 	dns_lookup_addresses(f->source->dns, host, &conf->families, f->arena, f->deadline, &found);
 	for (size_t i = 0; i < found.count; i++)
 		add_target(f, host, &found.addresses[i], preference);

@@ -46,6 +46,8 @@ static const struct scripted script[] = {
     {A, "broken.test", RESOLVER_STATUS_FOUND, 0, "192.0.2.7"},
     {MX, "half.test", RESOLVER_STATUS_FOUND, 10, "slow.test"},
     {MX, "half.test", RESOLVER_STATUS_FOUND, 20, "b.test"},
+    {MX, "evil.test", RESOLVER_STATUS_FOUND, 10, "a\tb.test"},
+    {A, "a\tb.test", RESOLVER_STATUS_FOUND, 0, "192.0.2.8"},
     {A, "slow.test", RESOLVER_STATUS_TEMPFAIL, 0, NULL},
 };
 
@@ -191,6 +193,8 @@ static void bad_destinations(struct world *w)
 	assert_slice(w->failure.dsn, "4.4.4");
 	assert_slice(w->failure.text, "unable to find primary relay for lame.test");
 	assert_int_equal(find(w, "empty.test"), RES_PERM);
+	assert_slice(w->failure.dsn, "5.4.4");
+	assert_int_equal(find(w, "evil.test"), RES_PERM);
 	assert_slice(w->failure.dsn, "5.4.4");
 	assert_int_equal(find(w, "three.test:nntp"), RES_TEMP);
 	assert_slice(w->failure.dsn, "4.3.5");
