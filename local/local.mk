@@ -19,3 +19,10 @@ local_local_SOURCES = \
 	local/resend.c \
 	local/token.c local/token.h
 local_local_LDADD = $(DAEMON_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_local
+tests_unit_test_local_SOURCES = tests/unit/test_local.c local/command_words.c local/copy.c \
+	local/outcome.c local/token.c
+tests_unit_test_local_LDADD = lib/libsmtp.a lib/libaddress.a lib/libbase.a $(IDN2_LIBS) $(CMOCKA_LIBS)
+endif
