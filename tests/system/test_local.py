@@ -69,6 +69,14 @@ def aliases(mx, text, **settings):
     mx.run("newaliases")
 
 
+def reload(mx, **settings):
+    """Change settings; returns when everybody works with them (master says so before it tells them)."""
+    mx.set(**settings)
+    old = set(mx.pids()) - set(mx.pids("master"))
+    mx.reload()
+    eventually(lambda: not old & set(mx.pids()), 15, "the end of those with the old settings")
+
+
 def outcome(mx, to, status, text, count=1):
     """Wait for local's log line for this recipient; returns its match."""
     return mx.wait_log(r"postfix/local\[\d+\]: \w+: to=<%s>, .*relay=local, .*dsn=([\d.]+), status=%s \(%s"
@@ -278,8 +286,7 @@ def test_a_home_that_cannot_be_made_bounces(instance, users):
     mx.send(at(a))
     m = outcome(mx, at(a), "bounced", "maildir delivery failed: create maildir file /nonexistent/home")
     assert m.group(1) == "5.2.0"
-    mx.set(require_home_directory="yes")
-    mx.reload()
+    reload(mx, require_home_directory="yes")
     mx.send(at(a))
     assert outcome(mx, at(a), "deferred", "cannot access home directory /nonexistent/home: ").group(1) == "4.3.0"
 
@@ -305,12 +312,10 @@ def test_unknown_users_and_those_who_must_exist(instance, users):
     mx.send("postmaster@example.test")
     outcome(mx, "postmaster@example.test", "sent", r"discarded\)")
     mx.wait_log("warning: required alias not found: postmaster")
-    mx.set(luser_relay=f"{a.pw_name}+$user@example.test", recipient_delimiter="+")
-    mx.reload()
+    reload(mx, luser_relay=f"{a.pw_name}+$user@example.test", recipient_delimiter="+")
     mx.send("stranger@example.test")
     assert b"X-Original-To: stranger@example.test" in wait_mails(a, 1)[0]
-    mx.set(luser_relay="also-unknown")
-    mx.reload()
+    reload(mx, luser_relay="also-unknown")
     mx.send("stranger@example.test")
     outcome(mx, "also-unknown@mx.example.test", "bounced", "unknown user")
 
@@ -407,8 +412,7 @@ def test_commands_and_files_where_they_may_not_stand(instance, users):
     mx.send("inc@example.test")
     assert outcome(mx, "inc@example.test", "bounced", r"mail to command is restricted\)").group(1) == "5.7.1"
     outcome(mx, "inc@example.test", "bounced", r"mail to file is restricted\)")
-    mx.set(allow_mail_to_commands="alias")
-    mx.reload()
+    reload(mx, allow_mail_to_commands="alias")
     write(a, ".forward", '"|touch x"\n')
     mx.send(at(a))
     outcome(mx, at(a), "bounced", r"mail to command is restricted\)")
