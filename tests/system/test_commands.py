@@ -41,6 +41,18 @@ def test_what_is_installed():
         assert list(pages.iterdir()), pages
 
 
+def test_each_command_has_a_manual_page():
+    pages = {p.name for p in (PREFIX / "share/man/man1").iterdir()}
+    commands = {p.name for folder in ("sbin", "bin") for p in (PREFIX / folder).iterdir()}
+    assert {f"{c}.1" for c in commands} <= pages
+
+
+def test_each_daemon_has_a_manual_page():
+    pages = {p.name for p in (PREFIX / "share/man/man8").iterdir()}
+    daemons = {p.name for p in (PREFIX / "libexec/postrider").iterdir()}
+    assert {f"{d}.8" for d in daemons} <= pages
+
+
 @pytest.mark.parametrize("command,arguments,status", COMMANDS, ids=[c for c, _, _ in COMMANDS])
 def test_the_option_wins_over_the_environment(unstarted, command, arguments, status):
     """MAIL_CONFIG names a directory that is not there; -c one whose main.cf is not valid."""
