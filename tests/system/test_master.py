@@ -313,6 +313,8 @@ def test_exclusive_service_is_never_two(suite):
     pid = old.ask("pid")
     s.run("reload")
     s.wait_log("reload -- version")
+    # until it has heard of it, it takes new clients itself
+    eventually(lambda: "draining" in s.status("qmgr.0"), 10, "the old process draining")
     waiting = s.unix("public/qmgr")
     waiting.sock.settimeout(0.5)
     with pytest.raises(TimeoutError):
