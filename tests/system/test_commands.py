@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """What the commands have in common: -c, MAIL_CONFIG, complaints, exit statuses; and postkick."""
+import grp
 import socket
 
 import pytest
@@ -131,3 +132,22 @@ def test_kick_usage(unstarted):
     for arguments in ([], ["public"], ["public", "qmgr"], ["public", "qmgr", "F", "more"]):
         r = unstarted.run("postkick", *arguments, check=False)
         assert r.returncode == 1 and b"usage: postkick" in r.stderr
+
+
+# ---- set-gid commands
+
+def test_set_permissions_gives_the_commands_their_group(unstarted):
+    commands = unstarted.dir / "sbin"
+    commands.mkdir()
+    for name in ("postdrop", "postqueue", "postlog"):
+        (commands / name).write_bytes(b"")
+        (commands / name).chmod(0o755)
+    unstarted.set(command_directory=commands, setgid_group="postdrop")
+    r = unstarted.run("postrider", "check", check=False)
+    for name in ("postdrop", "postqueue", "postlog"):
+        assert f"not set-gid postdrop: {commands}/{name}".encode() in r.stderr, r
+    unstarted.run("postrider", "set-permissions")
+    for name in ("postdrop", "postqueue", "postlog"):
+        st = (commands / name).stat()
+        assert st.st_mode & 0o7777 == 0o2755 and st.st_gid == grp.getgrnam("postdrop").gr_gid
+    assert b"not set-gid" not in unstarted.run("postrider", "check", check=False).stderr
