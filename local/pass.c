@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pass - mailbox_transport, fallback_transport: another delivery agent gets the recipient, and answers for
- * it. It writes the log line; its outcome goes on to qmgr.
+ * pass - mailbox_transport, fallback_transport: another delivery agent gets the recipient, and
+ * answers for it. It writes the log line; its outcome goes on to qmgr.
  */
 #include "local/local.h"
 #include "log/events.h"
@@ -15,8 +15,8 @@ static bool bad_name(struct slice name)
 }
 
 /* hear - what the agent says until it is done. */
-static enum ipc_status hear(struct delivery *d, struct ipc_conn *conn, struct delivery_rcpt_result *result,
-			    bool *have)
+static enum ipc_status hear(struct delivery *d, struct ipc_conn *conn,
+			    struct delivery_rcpt_result *result, bool *have)
 {
 	for (;;) {
 		int64_t deadline = os_deadline(d->p->settings->daemon_timeout);
@@ -29,11 +29,13 @@ static enum ipc_status hear(struct delivery *d, struct ipc_conn *conn, struct de
 		if (delivery_rcpt_result_decode(&frame, d->arena, result))
 			*have = true;
 		else
-			return delivery_deliver_done_decode(&frame, d->arena, &done) ? IPC_OK : IPC_GARBAGE;
+			return delivery_deliver_done_decode(&frame, d->arena, &done) ? IPC_OK
+										     : IPC_GARBAGE;
 	}
 }
 
-static enum ipc_status ask(struct delivery *d, const char *path, const struct delivery_deliver *request,
+static enum ipc_status ask(struct delivery *d, const char *path,
+			   const struct delivery_deliver *request,
 			   struct delivery_rcpt_result *result, bool *have)
 {
 	int64_t deadline = os_deadline(d->p->settings->ipc_timeout);
