@@ -406,6 +406,7 @@ def test_children_die_with_master(suite):
     # what is under way may finish
     assert c.ask("still") == "still"
     eventually(lambda: "error" not in s.children().values(), 10, "the end of idle processes")
+    eventually(lambda: not s.running(), 10, "the lock of the killed master")
     # and nothing stands in the way of the next master
     s.start()
     assert s.inet().ask("y") == "y"
