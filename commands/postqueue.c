@@ -4,6 +4,7 @@
  * neither its environment nor its arguments, and asks daemons for all that it shows or does.
  */
 #include "base/check.h"
+#include "commands/ask_qmgr.h"
 #include "commands/command.h"
 #include "fiber/stream.h"
 #include "ipc/qmgr.h"
@@ -309,13 +310,9 @@ static void flush(struct postqueue *pq, enum qmgr_flush what, struct slice id, s
 	struct qmgr_control_done done = {0};
 	struct slice path = arena_printf(pq->command.arena, "public/%.*s",
 					 SL_ARG(pq->command.settings->queue_service_name));
-	int64_t deadline = os_deadline(PATIENCE);
-	struct ipc_conn *conn;
 
-	if (ipc_connect_blocking(path.p, os_deadline(10 * OS_SECOND), &conn) != IPC_OK ||
-	    qmgr_queue_flush_call(conn, &m, pq->command.arena, &done, deadline) != IPC_OK)
+	if (!ask_qmgr_flush(path.p, &m, pq->command.arena, &done, os_deadline(PATIENCE)))
 		command_fatal(&pq->command, "Cannot flush mail queue - mail system is down");
-	ipc_conn_close(&conn);
 	if (done.error.n > 0)
 		command_fatal(&pq->command, "%.*s", SL_ARG(done.error));
 }

@@ -109,6 +109,15 @@ def test_kick_qmgr_flushes(world):
     w.i.wait_log(f"{qid}: removed")
 
 
+def test_a_flush_bears_a_reload(world):
+    """Whoever asks the queue manager while it is being replaced is answered by its successor."""
+    w = world()
+    for _ in range(8):
+        w.i.reload()
+        w.i.flush()
+        w.i.run("postkick", "public", "qmgr", "F")
+
+
 def test_kick_without_a_suite(unstarted):
     r = unstarted.run("postkick", "public", "qmgr", "F", check=False)
     assert r.returncode == 1
