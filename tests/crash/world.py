@@ -94,6 +94,8 @@ class NextHop:
         self.tried = set()
         self.lock = threading.Lock()
         self.seen = seen
+        self.open = threading.Event()  # cleared: messages wait for their 250
+        self.open.set()
         hop = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -148,6 +150,7 @@ class NextHop:
                     data.append(line[1:] if line.startswith(b".") else line)
                 self.keep(recipients, b"".join(data))
                 recipients = []
+                self.open.wait(30)
                 say("250 2.0.0 kept")
             elif verb == b"QUIT":
                 say("221 2.0.0 bye")
@@ -233,23 +236,24 @@ class Load:
         self.channels, self.large, self.prefix = channels, large, prefix
         self.lock = threading.Lock()
         self.count = 0
+        self.early = []  # refusals before the content: dicts with code and text
 
-    def make(self):
+    def make(self, size=None):
         """A message: (id, channels, addresses, bytes with CRLF)."""
         with self.lock:
             self.count += 1
             rnd = random.Random(self.random.getrandbits(64))
             ident = f"{self.prefix}{self.count:05d}"
         to = rnd.sample(self.channels, 1 if rnd.random() < .6 else min(2, len(self.channels)))
-        size = LARGE if rnd.random() < self.large else rnd.choice((40, 700, 4000, 30000))
+        if size is None:
+            size = LARGE if rnd.random() < self.large else rnd.choice((40, 700, 4000, 30000))
         lines, total = [], 0
-        while total < size:
+        while total < min(size, 100000):
             n = rnd.choice((0, 20, 72, 76))
             line = rnd.choice(("", ".", "From ", ">From ")) + "%x" % rnd.getrandbits(4 * n + 4)
             lines.append(line)
             total += len(line) + 2
-        if size == LARGE:
-            lines = lines[:2000] + ["z" * 900] * (LARGE // 902)
+        lines += ["z" * 900] * ((size - total) // 902)
         body = "\r\n".join(lines) + "\r\n"
         head = (f"From: {SENDER}\r\nTo: somebody@example.test\r\nSubject: {ident}\r\n"
                 f"X-Ledger: {ident}\r\nX-Time: {time.time()}\r\n\r\n")
@@ -261,7 +265,7 @@ class Load:
     def sent(self, ident, to, body, how):
         self.ledger.note(SENT, ident, to=to, hash=content_hash(body), how=how)
 
-    def smtp(self, count=1, timeout=20):
+    def smtp(self, count=1, timeout=20, size=None):
         """One connection with `count` transactions. Returns how many were acknowledged."""
         done = 0
         try:
@@ -273,7 +277,7 @@ class Load:
                 if talk.reply()[0] != 220 or talk.say("EHLO client.test")[0] != 250:
                     return 0
                 for _ in range(count):
-                    if not (ok := self.transaction(talk)):
+                    if not (ok := self.transaction(talk, size)):
                         return done
                     done += ok == ACKED
                 talk.say("QUIT")
@@ -281,14 +285,15 @@ class Load:
                 pass
         return done
 
-    def transaction(self, talk):
+    def transaction(self, talk, size=None):
         """ACKED or REFUSED by a reply; None when the connection is of no more use."""
-        ident, to, addresses, data, body = self.make()
-        if talk.say(f"MAIL FROM:<{SENDER}>")[0] != 250:
-            return None
-        replies = [talk.say(f"RCPT TO:<{a}>")[0] for a in addresses]
-        if any(r != 250 for r in replies) or talk.say("DATA")[0] != 354:
-            return None
+        ident, to, addresses, data, body = self.make(size)
+        for command in (f"MAIL FROM:<{SENDER}> SIZE={len(data)}",
+                        *(f"RCPT TO:<{a}>" for a in addresses), "DATA"):
+            code, text = talk.say(command)
+            if code not in (250, 354):
+                self.early.append({"code": code, "text": text, "command": command})
+                return None
         self.sent(ident, to, body, "smtp")
         dot = False
         try:
