@@ -3,6 +3,7 @@
 
 The long campaigns are `./dev kill` and `./dev powercut`; doc/durability.md says what they show.
 """
+import os
 import pathlib
 import shutil
 import subprocess
@@ -25,7 +26,9 @@ def experiment(script, *arguments, seconds=240, good=True):
 
 
 needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
-needs_kernel = pytest.mark.skipif(not UML.exists(), reason="no user-mode kernel: ./dev powercut fetches it")
+needs_kernel = pytest.mark.skipif(
+    not UML.exists() or "ASAN_OPTIONS" in os.environ,
+    reason="no user-mode kernel (./dev powercut fetches it), or a sanitizer, which does not fit into it")
 
 
 @needs_strace
