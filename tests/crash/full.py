@@ -152,6 +152,8 @@ class Scene:
         self.hop.close()
         if self.kind in ("tmpfs", "ext4"):
             world.umount(self.spool, 2)
+        world.umount("/etc", 2)
+        world.umount(f"{harness.PREFIX}/etc", 2)
 
 
 def main():

@@ -65,6 +65,17 @@ class Share:
         """The pids to attach to: starting the service first, if it is one that starts on demand."""
         return self.instance.pids(daemon)
 
+    def wake(self, daemon):
+        """Mail that starts it; the pids."""
+        channels = self.load.channels
+        wanted = {"bounce": "bounce", "local": "md", "smtp": "net"}.get(daemon)
+        self.load.channels = (wanted,) if wanted in channels else channels
+        self.load.burst(clients=1, each=1)
+        self.load.channels = channels
+        with contextlib.suppress(AssertionError):
+            harness.eventually(lambda: self.traced(daemon), 1.5)
+        return self.traced(daemon)
+
     def strace(self, pids, *arguments):
         output = self.directory / "strace"
         command = ["strace", "-f", "-qq", "-o", str(output), *arguments]
@@ -78,8 +89,7 @@ class Share:
         """Which calls the daemon makes during a burst, and how often."""
         pids = self.traced(daemon)
         if not pids:
-            self.load.burst()
-            pids = self.traced(daemon)
+            pids = self.wake(daemon)
         if not pids:
             return {}
         tracer, output = self.strace(pids, "-c")
@@ -101,7 +111,7 @@ class Share:
             self.instance.reload(check=False)
 
     def choose(self, daemon):
-        if daemon not in self.profile:
+        if not self.profile.get(daemon):
             self.profile[daemon] = self.learn(daemon)
         calls = self.profile[daemon]
         if not calls:
@@ -113,9 +123,8 @@ class Share:
         """Attach, send, see it die (or not: the call did not come so often)."""
         call, n = self.choose(daemon)
         pids = self.traced(daemon) if call else []
-        if not pids:
-            self.load.burst(clients=2, each=1)
-            pids = self.traced(daemon)
+        if not pids and call:
+            pids = self.wake(daemon)
         if not pids or not call:
             self.outcomes[daemon, "not running"] += 1
             return False
@@ -188,6 +197,8 @@ class Share:
                                    in_flight=IN_FLIGHT)
             note = ""
             if not figures.good or not drained:
+                if self.options.verbose:
+                    pathlib.Path("/var/tmp/kill.maillog").write_text(self.instance.log())
                 note = figures.details() + self.explain(figures) + self.instance.mailq()
             return figures, self.outcomes, self.slowest, note
         finally:
@@ -237,7 +248,7 @@ def end(tracer):
 def share(options, number, points, scratch, results, kind=Share):
     try:
         if world.LIBC.unshare(0x20000) != 0:  # CLONE_NEWNS: /etc/passwd of its own
-            raise OSError("unshare")
+            raise OSError(world.ctypes.get_errno(), "unshare")
         world.mount("none", "/", "none", 0x44000)
         results.put(kind(options, number, scratch).run(points))
     except BaseException as e:

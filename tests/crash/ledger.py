@@ -16,14 +16,17 @@ import collections
 import hashlib
 import json
 import os
+import re
 import time
 
 SENT, ACKED, REFUSED, UNKNOWN = "SENT", "ACKED", "REFUSED", "UNKNOWN"
 
 
 def content_hash(body):
-    """The hash of a body whatever its line ends and trailing empty lines are."""
-    return hashlib.sha256(body.replace(b"\r\n", b"\n").rstrip(b"\n")).hexdigest()[:24]
+    """The hash of a body whatever its line ends, its trailing empty lines, and the > that an mbox puts
+    before From."""
+    body = re.sub(rb"(?m)^>+From ", b"From ", body.replace(b"\r\n", b"\n"))
+    return hashlib.sha256(body.rstrip(b"\n")).hexdigest()[:24]
 
 
 class Ledger:
@@ -122,9 +125,11 @@ def audit(events, arrivals, queued, crash_times, in_flight=2.0, early_is_phantom
                 f.duplicated.append((ident, channel, t))
                 # sendmail's file in maildrop/ may outlive a crash between its acceptance into the
                 # queue and the durable removal of its name.
+                # A report counts from when it was made (whole seconds); it is delivered later.
+                window = 2 * in_flight + 1 if channel == "bounce" else in_flight
                 begun = m["time"] if m["how"] == "sendmail" else t
-                if not any(min(t, begun) - 1 <= crash <= t + in_flight or
-                           begun <= crash <= begun + in_flight for crash in crash_times):
+                if not any(min(t, begun) - 1 <= crash <= t + window or
+                           begun <= crash <= begun + window for crash in crash_times):
                     f.excess.append((ident, m["how"], channel, t, [round(c - t, 2) for c in crash_times]))
     known = set(messages)
     f.corrupt += [(a.id, a.channel) for a in arrivals if a.id not in known]

@@ -29,7 +29,7 @@ import world
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 UML = pathlib.Path(os.environ.get("POSTRIDER_UML", TOP / ".peers" / "uml"))
 SIZE = {"ext4": 192, "xfs": 320}  # megabytes; xfs takes no less than 300
-IN_FLIGHT = 4.0  # seconds in which marks need not be durable (queue_sync), in a slow kernel
+IN_FLIGHT = 5.0  # seconds in which marks need not be durable (queue_sync), in a slow kernel
 
 
 def run(*command, **kw):
@@ -271,7 +271,7 @@ def verify(options, out):
 
 def alone(options, out, number, points, results):
     if world.LIBC.unshare(0x20000) != 0:  # CLONE_NEWNS
-        raise OSError("unshare")
+        raise OSError(world.ctypes.get_errno(), "unshare")
     world.mount("none", "/", "none", 0x44000)  # MS_REC | MS_PRIVATE
     worker(options, out, number, points, results)
 

@@ -9,14 +9,13 @@ Each message goes to one or more channels, told apart by the recipient's address
 """
 import contextlib
 import ctypes
-import email
-import email.policy
+import email.utils
+import errno
 import os
 import pathlib
 import random
 import re
 import signal
-import socket
 import socketserver
 import subprocess
 import sys
@@ -33,7 +32,7 @@ SENDER = f"{USER}@example.test"
 UID = 64999
 LARGE = 2200 * 1024  # beyond the journal's limit: a file of its own in large/
 
-ALIASES = "mb: {mail}/mbox\n"
+ALIASES = "mb {mail}/mbox\n"
 
 
 def unshare(namespaces="-m -n -p"):
@@ -48,23 +47,30 @@ def unshare(namespaces="-m -n -p"):
 
 
 def account(directory, home):
-    """A user who exists only in this mount namespace."""
-    line = f"{USER}:x:{UID}:{UID}::{home}:/bin/sh\n"
-    for name, text in (("passwd", line), ("group", f"{USER}:x:{UID}:\n")):
-        copy = pathlib.Path(directory) / name
-        copy.write_text(pathlib.Path("/etc/" + name).read_text() + text)
-        copy.chmod(0o644)
-        subprocess.run(["mount", "--bind", str(copy), "/etc/" + name], check=True)
+    """A user who exists only in this mount namespace. All of /etc is replaced, not the file: a useradd
+    outside would rename it away under a mount."""
+    copy = pathlib.Path(directory) / "etc"
+    subprocess.run(["cp", "-a", "/etc/.", str(copy)], check=False, stderr=subprocess.DEVNULL)
+    for name, line in (("passwd", f"{USER}:x:{UID}:{UID}::{home}:/bin/sh\n"),
+                       ("group", f"{USER}:x:{UID}:\n")):
+        with open(copy / name, "a", encoding="ascii") as f:
+            f.write(line)
+    subprocess.run(["mount", "--bind", str(copy), "/etc"], check=True)
+    # The installation's own main.cf lists the instances that set-gid commands may serve.
+    subprocess.run(["cp", "-a", f"{harness.PREFIX}/etc/.", f"{directory}/prefix-etc"], check=True)
+    subprocess.run(["mount", "--bind", f"{directory}/prefix-etc", f"{harness.PREFIX}/etc"], check=True)
 
 
 def make_mailboxes(mail):
     """The user's home on the file system of mailboxes."""
     mail = pathlib.Path(mail)
-    mail.chmod(0o755)
+    mail.chmod(0o1777)  # mbox.lock
     home = mail / "home"
     if not home.exists():
         home.mkdir(mode=0o700)
         os.chown(home, UID, UID)
+        (mail / "mbox").touch(mode=0o600)
+        os.chown(mail / "mbox", UID, UID)
     return home
 
 
@@ -79,6 +85,8 @@ def make_instance(queue, mail, sink_port, directory, **settings):
         bounce_queue_lifetime="1d", smtp_tls_security_level="none",
         local_recipient_maps="", smtpd_helo_required="no", in_flow_delay="0",
         smtpd_client_connection_count_limit="0", append_dot_mydomain="no",
+        # A dotlock whose owner was killed stays for that long.
+        stale_lock_time="3s", deliver_lock_attempts="10", deliver_lock_delay="1s",
         service_throttle_time="2s", notify_classes="", disable_dns_lookups="yes")
     base.update(settings)
     i = harness.Instance(**base)
@@ -183,10 +191,14 @@ def parse(data):
 def arrival(data, when, channel):
     """A message in a mailbox: one of ours, or the report about one."""
     if channel == "mb":
-        data = re.sub(rb"(?m)^>(>*From )", rb"\1", data.partition(b"\n")[2])
+        data = data.partition(b"\n")[2]
     head = data.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
     if not re.search(rb"(?mi)^X-Ledger: ", head):
         m = re.search(rb"(?m)^X-Ledger: (\S+?)\r?$", data)
+        # Two reports about one failure were made around a crash, wherever they lay since.
+        made = re.search(rb"(?mi)^Date: (.*)$", head)
+        with contextlib.suppress(ValueError, AttributeError):
+            when = email.utils.parsedate_to_datetime(made.group(1).decode()).timestamp()
         return Arrival(m.group(1).decode() if m else "?", "bounce", None, when)
     ident, digest = parse(data)
     return Arrival(ident, channel, digest, when)
@@ -407,9 +419,15 @@ def mount(source, target, kind, flags=0, data=""):
 
 
 def umount(target, flags=0):
-    if LIBC.umount2(str(target).encode(), flags) != 0:
-        raise OSError(ctypes.get_errno(), f"umount {target}")
+    """Processes that were killed may hold it for a moment."""
+    for _ in range(200):
+        if LIBC.umount2(str(target).encode(), flags) == 0:
+            return
+        if ctypes.get_errno() != errno.EBUSY:
+            break
+        time.sleep(.05)
+    raise OSError(ctypes.get_errno(), f"umount {target}")
 
 
-__all__ = ["Ledger", "Load", "NextHop", "account", "drain", "email", "mailbox_arrivals",
-           "make_instance", "make_mailboxes", "mount", "queued", "socket", "umount", "unshare"]
+__all__ = ["Ledger", "Load", "NextHop", "account", "drain", "mailbox_arrivals",
+           "make_instance", "make_mailboxes", "mount", "queued", "umount", "unshare"]
