@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "commands/ask_qmgr.h"
 #include "commands/command.h"
+#include "commands/guarded.h"
 #include "fiber/stream.h"
 #include "ipc/qmgr.h"
 #include "os/process.h"
@@ -287,9 +288,17 @@ static void may(struct postqueue *pq, struct slice list, const char *what)
 		   (long)os_uid(), what);
 }
 
+/* confine - what is left to do needs no file; only root may have to read the queue by himself. */
+static void confine(const struct postqueue *pq)
+{
+	if (command_is_guarded())
+		guarded_confine(&pq->command);
+}
+
 static void list_queue(struct postqueue *pq)
 {
 	may(pq, pq->command.settings->authorized_mailq_users, "view");
+	confine(pq);
 	buffer_init(&pq->buffer, LISTING_LIMIT);
 	pq->arena = arena_create();
 	pq->first = true;
@@ -311,6 +320,7 @@ static void flush(struct postqueue *pq, enum qmgr_flush what, struct slice id, s
 	struct slice path = arena_printf(pq->command.arena, "public/%.*s",
 					 SL_ARG(pq->command.settings->queue_service_name));
 
+	confine(pq);
 	if (!ask_qmgr_flush(path.p, &m, pq->command.arena, &done, os_deadline(PATIENCE)))
 		command_fatal(&pq->command, "Cannot flush mail queue - mail system is down");
 	if (done.error.n > 0)
@@ -387,7 +397,7 @@ int main(int argc, char **argv)
 	int mode = 0;
 	int c;
 
-	(void)os_umask(022);
+	guarded_begin();
 	while ((c = command_option(&pq.command, argc, argv, "c:fi:jps:v")) > 0) {
 		if (c == 'c') {
 			pq.command.config_dir = optarg;
