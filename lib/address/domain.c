@@ -9,7 +9,9 @@
 
 static bool label_valid(struct slice label, bool utf8)
 {
-	if (label.n == 0 || label.n > (utf8 ? ULABEL_MAX : LABEL_MAX))
+	bool ascii = true;
+
+	if (label.n == 0 || label.n > ULABEL_MAX)
 		return false;
 	if (label.p[0] == '-' || label.p[label.n - 1] == '-')
 		return false;
@@ -18,8 +20,9 @@ static bool label_valid(struct slice label, bool utf8)
 
 		if (!ascii_isalnum(c) && c != '-' && c != '_' && !(utf8 && (unsigned char)c > 127))
 			return false;
+		ascii = ascii && (unsigned char)c <= 127;
 	}
-	return true;
+	return !ascii || label.n <= LABEL_MAX;
 }
 
 static bool all_numeric(struct slice name)

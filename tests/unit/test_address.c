@@ -256,6 +256,7 @@ static void domains_have_a_syntax(void **state)
 	assert_true(domain_valid(slice_str(label)));
 	snprintf(label, sizeof(label), "%064d.a", 0);
 	assert_false(domain_valid(slice_str(label)));
+	assert_false(domain_valid_utf8(slice_str(label)));
 	assert_true(domain_has_parent(SL("a.Example.COM"), SL("example.com")));
 	assert_false(domain_has_parent(SL("example.com"), SL("example.com")));
 	assert_false(domain_has_parent(SL("badexample.com"), SL("example.com")));
