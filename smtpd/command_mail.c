@@ -38,6 +38,9 @@ static bool size_fits(struct session *s, uint64_t size)
 {
 	uint64_t limit = s->p->settings->message_size_limit;
 
+	if (size == UINT64_MAX)
+		return reply_bad(s, 552, "5.3.4",
+				 SL("Message size exceeds file system imposed limit"));
 	if (limit == 0 || size <= limit)
 		return true;
 	return reply_bad(s, 552, "5.3.4", SL("Message size exceeds fixed limit"));

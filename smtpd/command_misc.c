@@ -40,9 +40,11 @@ static bool vrfy_address(struct session *s, struct slice args, struct smtp_path 
 {
 	struct slice rest;
 
-	return path_parse(args, s->p->settings->smtputf8_enable ? PATH_UTF8 : 0, s->scratch, path,
-			  &rest) == PATH_OK &&
-	       path->address.n > 0;
+	if (path_parse(args, s->p->settings->smtputf8_enable ? PATH_UTF8 : 0, s->scratch, path,
+		       &rest) != PATH_OK)
+		return false;
+	rest = slice_trim(rest);
+	return path->address.n > 0 && (rest.n == 0 || slice_caseeq(rest, SL("SMTPUTF8")));
 }
 
 /* would_accept - the decision of RCPT, without what it would do to a message. */
@@ -69,12 +71,12 @@ bool command_vrfy(struct session *s, const struct smtp_command *c)
 	if (s->p->settings->disable_vrfy_command)
 		return reply_bad(s, 502, "5.5.1", SL("VRFY command is disabled"));
 	if (c->args.n == 0)
-		return reply_bad(s, 501, "5.5.4", SL("Syntax: VRFY address"));
+		return reply_bad(s, 501, "5.5.4", SL("Syntax: VRFY address [SMTPUTF8]"));
 	if (!vrfy_address(s, c->args, &path))
 		return reply_bad(s, 501, "5.1.3", SL("Bad recipient address syntax"));
 	if (!would_accept(s, path.address))
 		return reply_verdict(s);
-	reply(s, 252, "2.0.0", path.external);
+	reply(s, 252, "2.0.0", path.raw);
 	return true;
 }
 

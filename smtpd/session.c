@@ -2,6 +2,7 @@
 /* session - one client's connection, from greeting to disconnect. */
 #include "address/idna.h"
 #include "log/events.h"
+#include "message/header.h"
 #include "smtpd/smtpd.h"
 
 /* What a session may hold beside its buffers; no honest client comes near it. */
@@ -104,9 +105,17 @@ static bool is_noop(const struct session *s, struct slice name)
 	return false;
 }
 
+/* is_header - "Subject: x": mail, sent by who did not wait for the reply to DATA */
+static bool is_header(struct slice line)
+{
+	struct header_field field;
+
+	return header_next(&line, true, &field) == HEADER_FIELD;
+}
+
 static bool unknown_command(struct session *s, const struct smtp_command *c, struct slice line)
 {
-	if (is_forbidden(s, c->name)) {
+	if (is_header(line) || is_forbidden(s, c->name)) {
 		LOG(client_not_smtp, .name = s->client.name, .addr = s->client.addr,
 		    .input = slice_sub(line, 0, 100));
 		reply(s, 221, "2.7.0", SL("Error: I can break rules, too. Goodbye."));

@@ -107,7 +107,13 @@ static bool mail_dsn(const struct param *p, struct arena *arena, struct smtp_mai
 
 static bool mail_size(const struct param *p, struct smtp_mail *out, struct smtp_reply *error)
 {
-	out->has_size = slice_u64(p->value, &out->size);
+	size_t digits = 0;
+
+	while (digits < p->value.n && ascii_isdigit(p->value.p[digits]))
+		digits++;
+	out->has_size = digits > 0 && digits == p->value.n;
+	if (out->has_size && !slice_u64(p->value, &out->size))
+		out->size = UINT64_MAX; /* more than can be said is more than any limit */
 	if (!out->has_size)
 		return fail(error, 501, "5.5.4", SL("Bad message size syntax"));
 	return true;
