@@ -166,6 +166,12 @@ static bool over_long(const struct message *m, struct slice input)
 	return input.n > m->process->settings->header_size_limit;
 }
 
+static void refuse_over_long(struct message *m)
+{
+	message_refuse(m, CLEANUP_OUTCOME_PERM, 552, SL("5.3.4"),
+		       SL("Error: message header is too long (header_size_limit)"));
+}
+
 /* take_fields - as many as are whole; true when the body begins at *input. */
 static bool take_fields(struct message *m, struct slice *input, bool last)
 {
@@ -179,7 +185,10 @@ static bool take_fields(struct message *m, struct slice *input, bool last)
 			return false;
 		switch (header_next(input, last, &field)) {
 		case HEADER_FIELD:
-			take_field(m, &field);
+			if (over_long(m, field.raw))
+				refuse_over_long(m);
+			else
+				take_field(m, &field);
 			break;
 		case HEADER_EMPTY:
 		case HEADER_BODY:
@@ -189,12 +198,6 @@ static bool take_fields(struct message *m, struct slice *input, bool last)
 		}
 	}
 	return false;
-}
-
-static void refuse_over_long(struct message *m)
-{
-	message_refuse(m, CLEANUP_OUTCOME_PERM, 552, SL("5.3.4"),
-		       SL("Error: message header is too long (header_size_limit)"));
 }
 
 void header_feed(struct message *m, struct slice bytes)

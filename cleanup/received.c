@@ -67,6 +67,7 @@ struct slice received_header(struct message *m)
 	    .queue_id = queue_id_slice(&m->envelope.id),
 	    .date = mail_date(m->arena, m->envelope.arrival),
 	    .uid = f->uid,
+	    .own = f->origin == CLEANUP_ORIGIN_BOUNCE || f->origin == CLEANUP_ORIGIN_FORWARD,
 	};
 
 	if (f->origin == CLEANUP_ORIGIN_SMTP) {

@@ -78,7 +78,10 @@ struct slice received_compose(struct arena *arena, const struct received *r)
 	struct slice made;
 
 	buffer_init(&b, RECEIVED_MAX);
-	if (slice_is_null(r->helo))
+	if (slice_is_null(r->helo) && r->own)
+		buffer_printf(&b, "Received: by %.*s (%.*s)\r\n\tid %.*s; ", SL_ARG(r->host),
+			      SL_ARG(r->mail_name), SL_ARG(r->queue_id));
+	else if (slice_is_null(r->helo))
 		buffer_printf(&b, "Received: by %.*s (%.*s, from userid %lu)\r\n\tid %.*s; ",
 			      SL_ARG(r->host), SL_ARG(r->mail_name), (unsigned long)r->uid,
 			      SL_ARG(r->queue_id));

@@ -24,6 +24,7 @@ struct received {
 	struct slice recipient; /* external form; only when there is exactly one */
 	struct slice date;	/* date_format */
 	uint32_t uid;		/* of the local submitter when helo is null */
+	bool own;		/* the suite's own message, such as a report: nobody submitted it */
 };
 
 /* received_compose - the whole field with its name, folded as Postfix does, CRLF line ends. */
