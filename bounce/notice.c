@@ -109,7 +109,7 @@ static struct slice subject(const struct notice *n, struct arena *arena)
 static void append_header(const struct notice *n, struct arena *arena, struct buffer *out)
 {
 	header_append(out, SL("Date"), n->date);
-	header_append(out, SL("From"), SL("MAILER-DAEMON (Mail Delivery System)"));
+	header_append(out, SL("From"), SL("Mail Delivery System <MAILER-DAEMON>"));
 	header_append(out, SL("Subject"), subject(n, arena));
 	header_append(out, SL("To"), n->to);
 	/* RFC 3834: nobody's vacation program should answer */

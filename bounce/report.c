@@ -70,7 +70,8 @@ static enum result begin(const struct bounce_state *state, const struct bounce_r
 	    .origin_name = SL("bounce"),
 	    .arrival = os_wall(),
 	};
-	struct cleanup_envelope_rcpt rcpt = {.address = a->to, .notify = MAIL_NOTIFY_NEVER};
+	/* without NOTIFY=NEVER: of a report that cannot be delivered the postmaster may hear */
+	struct cleanup_envelope_rcpt rcpt = {.address = a->to};
 	enum result rc = intake_begin(state->cleanup, &envelope, deadline, arena, in, failure);
 
 	if (rc == RES_OK)
