@@ -8,8 +8,7 @@
 
 static const char *program = "postmap";
 
-static void __attribute__((format(printf, 2, 0)))
-complain(const char *kind, const char *format, va_list ap)
+static void complain(const char *kind, const char *format, va_list ap)
 {
 	fflush(stdout);
 	fprintf(stderr, "%s: %s: ", program, kind);

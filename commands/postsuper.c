@@ -23,6 +23,7 @@
 /* One -d, -e, -f, -h, -H or -r with what it is for. */
 struct order {
 	enum qmgr_control op;
+	bool asked;
 	bool all;
 	struct queue_id *ids;
 	struct slice *names; /* as given: a message in maildrop may have another form of name */
@@ -105,6 +106,7 @@ static void order_take(struct postsuper *ps, enum qmgr_control op, const char *a
 	struct order *o = &ps->orders[op];
 
 	o->op = op;
+	o->asked = true;
 	if (strcmp(argument, "ALL") == 0)
 		o->all = true;
 	else if (strcmp(argument, "-") == 0)
@@ -414,7 +416,7 @@ static void totals(const struct postsuper *ps)
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		uint64_t n = ps->done[order[i]];
 
-		if (n > 0)
+		if (ps->orders[order[i]].asked)
 			command_info(&ps->command, "%s: %llu message%s", op_total[order[i]],
 				  (unsigned long long)n, n == 1 ? "" : "s");
 	}

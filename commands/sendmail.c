@@ -56,6 +56,8 @@ _Noreturn void sendmail_fatal(const struct sendmail *s, int code, const char *fo
 	c.failure = EX_TEMPFAIL;
 	if (c.settings != NULL && slice_eq(c.settings->sendmail_exit_status, SL("sysexits")))
 		c.failure = code;
+	if (s->user.n == 0)
+		command_fatal(&c, "%s", text); /* before it was asked who calls */
 	command_fatal(&c, "%.*s(%u): %s", SL_ARG(s->user), (unsigned)getuid(), text);
 }
 
@@ -520,7 +522,6 @@ int main(int argc, char **argv)
 
 	o.s.command = (struct command){.name = "sendmail", .failure = EX_TEMPFAIL};
 	o.s.command.arena = arena_create();
-	o.s.user = SL("unknown");
 	parse(&o, argc, argv);
 	command_load(&o.s.command);
 	command_open_log(&o.s.command);
