@@ -3,5 +3,4 @@
 EXTRA_DIST += \
 	$(wildcard $(srcdir)/tests/system/*.py) \
 	$(wildcard $(srcdir)/tests/crash/*.py) \
-	tests/crash/nosync.c \
 	$(wildcard $(srcdir)/tests/crash/README*)
