@@ -35,7 +35,8 @@ static enum result ask(struct arena *arena, const char *name, uid_t uid, struct 
 			return RES_OK;
 		}
 		/* getpwnam_r(3): these, too, mean that there is none */
-		if (error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM)
+		if (error == 0 || error == ENOENT || error == ESRCH || error == EBADF ||
+		    error == EPERM)
 			return RES_PERM;
 		errno = error;
 		return RES_TEMP;

@@ -6,7 +6,8 @@
 
 /* How deep aliases may lead into each other. */
 #define DEPTH_MAX 100
-/* An alias met so often on the way from the recipient goes in circles; through a .forward twice is right. */
+/* An alias met so often on the way from the recipient goes in circles; through a .forward twice is
+ * right. */
 #define SAME_ALIAS_MAX 3
 #define UNAVAILABLE SL("alias database unavailable")
 
@@ -21,7 +22,8 @@ static enum table_result find(struct delivery *d, struct slice name, struct slic
 		enum table_result rc = table_lookup(p->aliases[i].table, key, d->arena, value);
 
 		if (rc == TABLE_TEMP)
-			LOG(table_problem, .table = table_name(p->aliases[i].table), .problem = *value);
+			LOG(table_problem, .table = table_name(p->aliases[i].table),
+			    .problem = *value);
 		*table = &p->aliases[i];
 		if (rc != TABLE_MISSING)
 			return rc;
@@ -49,8 +51,8 @@ static bool loops(const struct task *t, struct slice name)
 }
 
 /*
- * set_owner - mail that goes on from an alias with an owner has the owner as its sender, so that the one who
- * keeps the list hears of its problems.
+ * set_owner - mail that goes on from an alias with an owner has the owner as its sender, so that
+ * the one who keeps the list hears of its problems.
  */
 static bool set_owner(struct delivery *d, struct slice name, struct task *how)
 {
@@ -59,9 +61,8 @@ static bool set_owner(struct delivery *d, struct slice name, struct task *how)
 
 	switch (alias_owner(d, name, &value)) {
 	case TABLE_FOUND:
-		owner = s->expand_owner_alias
-			    ? address_unquote(d->arena, value)
-			    : arena_printf(d->arena, "owner-%.*s", SL_ARG(name));
+		owner = s->expand_owner_alias ? address_unquote(d->arena, value)
+					      : arena_printf(d->arena, "owner-%.*s", SL_ARG(name));
 		route_rewrite(d->p->route, owner, ROUTE_CONTEXT_LOCAL, d->arena, &owner);
 		how->owner = how->sender = owner;
 		/* RFC 3461 5.2.7.3: what the sender wants to hear ends at the list */
@@ -98,8 +99,9 @@ static void expand(struct delivery *d, const struct task *t, struct slice name, 
 
 	token_list(d->arena, value, EXPAND_DESTINATIONS, &list);
 	if (list.count == 0) {
-		LOG(warning, .text = arena_printf(d->arena, "no recipient in alias lookup result for %.*s",
-						  SL_ARG(name)));
+		LOG(warning,
+		    .text = arena_printf(d->arena, "no recipient in alias lookup result for %.*s",
+					 SL_ARG(name)));
 		delivery_failed(d, t, SL("5.3.5"), SL("mail system configuration error"));
 		return;
 	}
@@ -127,7 +129,8 @@ static struct task to_children(struct delivery *d, const struct task *t, struct 
 	return how;
 }
 
-bool alias_deliver(struct delivery *d, const struct task *t, struct slice name, struct slice unmatched)
+bool alias_deliver(struct delivery *d, const struct task *t, struct slice name,
+		   struct slice unmatched)
 {
 	const struct alias_table *table;
 	struct slice value;
@@ -146,11 +149,14 @@ bool alias_deliver(struct delivery *d, const struct task *t, struct slice name, 
 	} else if (!set_rights(d, table, &how)) {
 		delivery_failed(d, t, SL("4.3.0"), SL("cannot find alias database owner"));
 	} else if (loops(t, name)) {
-		LOG(warning, .text = arena_printf(d->arena, "alias database loop for %.*s", SL_ARG(name)));
-		delivery_failed(d, t, SL("5.4.6"),
-				arena_printf(d->arena, "alias database loop for %.*s", SL_ARG(name)));
+		LOG(warning,
+		    .text = arena_printf(d->arena, "alias database loop for %.*s", SL_ARG(name)));
+		delivery_failed(
+		    d, t, SL("5.4.6"),
+		    arena_printf(d->arena, "alias database loop for %.*s", SL_ARG(name)));
 	} else if (d->probe) {
-		struct outcome o = outcome_sent(arena_printf(d->arena, "aliased to %.*s", SL_ARG(value)));
+		struct outcome o =
+		    outcome_sent(arena_printf(d->arena, "aliased to %.*s", SL_ARG(value)));
 
 		delivery_ended(d, t, &o);
 	} else {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* biff - tell comsat of new mail in a mailbox: "user@offset" and a NUL, by UDP, hoping for nothing. */
+/* biff - tell comsat of new mail in a mailbox: "user@offset" and a NUL, by UDP, hoping for nothing.
+ */
 #include "local/local.h"
 #include "os/socket.h"
 
@@ -14,7 +15,8 @@ static uint16_t biff_port(void)
 	struct servent service, *found = NULL;
 	char record[1024];
 
-	if (getservbyname_r("biff", "udp", &service, record, sizeof(record), &found) != 0 || found == NULL)
+	if (getservbyname_r("biff", "udp", &service, record, sizeof(record), &found) != 0 ||
+	    found == NULL)
 		return BIFF_PORT_UNKNOWN;
 	return ntohs((uint16_t)found->s_port);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * command - deliver to a command's standard input. The job's process has become the recipient; the command
- * is its child, in a session of its own, so that all of it can be ended when the time is over.
+ * command - deliver to a command's standard input. The job's process has become the recipient; the
+ * command is its child, in a session of its own, so that all of it can be ended when the time is
+ * over.
  */
 #include "local/command.h"
 #include "daemon/daemon.h"
@@ -73,7 +74,8 @@ static void exec_words(const struct job *job, char *const *words)
 		return;
 	}
 	for (size_t i = 0; i < sizeof(program_folders) / sizeof(program_folders[0]); i++) {
-		exec_file(job, arena_printf(job->arena, "%s/%s", program_folders[i], words[0]).p, words);
+		exec_file(job, arena_printf(job->arena, "%s/%s", program_folders[i], words[0]).p,
+			  words);
 		if (errno != ENOENT && errno != ENOTDIR)
 			error = errno;
 	}
@@ -151,14 +153,16 @@ static bool refill(struct running *r)
 	if (left < want)
 		want = (size_t)left;
 	buffer_reserve(&r->raw, want);
-	n = os_pread_full(job->content, r->raw.data + r->raw.len, want, (off_t)(job->offset + r->done));
+	n = os_pread_full(job->content, r->raw.data + r->raw.len, want,
+			  (off_t)(job->offset + r->done));
 	if (n < 0 || (size_t)n != want) {
 		r->failed = true;
 		return false;
 	}
 	r->raw.len += want;
 	r->done += want;
-	buffer_consume(&r->raw, copy_some(&r->copy, buffer_slice(&r->raw), r->done == job->size, &r->waiting));
+	buffer_consume(
+	    &r->raw, copy_some(&r->copy, buffer_slice(&r->raw), r->done == job->size, &r->waiting));
 	return true;
 }
 
@@ -207,7 +211,8 @@ static bool listen_to(struct running *r)
 		if (n <= 0)
 			return false;
 		/* what is over the limit is read and forgotten */
-		buffer_append(&r->said, slice_sub(slice(piece, (size_t)n), 0, OUTPUT_MAX - r->said.len));
+		buffer_append(&r->said,
+			      slice_sub(slice(piece, (size_t)n), 0, OUTPUT_MAX - r->said.len));
 	}
 }
 
@@ -300,10 +305,11 @@ static bool enter_directory(const struct job *job, struct outcome *o)
 {
 	if (job->directory == NULL || os_chdir(job->directory) == 0)
 		return true;
-	*o = outcome_failed(SL("4.3.0"),
-			    arena_printf(job->arena, "cannot change directory to \"%s\" for uid=%lu gid=%lu: %s",
-					 job->directory, (unsigned long)job->uid, (unsigned long)job->gid,
-					 strerror(errno)));
+	*o = outcome_failed(
+	    SL("4.3.0"),
+	    arena_printf(job->arena, "cannot change directory to \"%s\" for uid=%lu gid=%lu: %s",
+			 job->directory, (unsigned long)job->uid, (unsigned long)job->gid,
+			 strerror(errno)));
 	return false;
 }
 
@@ -314,7 +320,8 @@ struct outcome job_command(struct job *job)
 
 	job_limit_size(job);
 	if (daemon_become(NULL, job->uid, job->gid, DELIVERY_COMMAND) < 0)
-		return outcome_failed_because(job->arena, SL("4.3.0"), SL("cannot become the recipient"), errno);
+		return outcome_failed_because(job->arena, SL("4.3.0"),
+					      SL("cannot become the recipient"), errno);
 	os_signal_ignore(SIGPIPE);
 	if (!enter_directory(job, &o))
 		return o;

@@ -6,8 +6,8 @@
 #include "base/arena.h"
 
 /*
- * command_words - the arguments, when a command can be started without a shell: no character in it means
- * anything to one. NULL-terminated, in the arena; NULL when a shell is needed.
+ * command_words - the arguments, when a command can be started without a shell: no character in it
+ * means anything to one. NULL-terminated, in the arena; NULL when a shell is needed.
  */
 char **command_words(struct arena *arena, struct slice command);
 

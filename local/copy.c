@@ -11,8 +11,8 @@ static struct slice from_line(struct arena *arena, const struct copy_head *head)
 	    head->sender.n > 0 ? address_quote(arena, head->sender) : SL("MAILER-DAEMON");
 
 	return arena_printf(arena, "From %.*s  %.3s %.3s %2d %02d:%02d:%02d %d\n", SL_ARG(sender),
-			    days + 3 * t->tm_wday, months + 3 * t->tm_mon, t->tm_mday, t->tm_hour, t->tm_min,
-			    t->tm_sec, t->tm_year + 1900);
+			    days + 3 * t->tm_wday, months + 3 * t->tm_mon, t->tm_mday, t->tm_hour,
+			    t->tm_min, t->tm_sec, t->tm_year + 1900);
 }
 
 static struct slice address_line(struct arena *arena, const char *name, struct slice address)

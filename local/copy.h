@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * copy - a message in the form that mailboxes and commands want: what goes in front, LF line ends, and for
- * mbox files quoted "From " lines and an empty line at the end.
+ * copy - a message in the form that mailboxes and commands want: what goes in front, LF line ends,
+ * and for mbox files quoted "From " lines and an empty line at the end.
  */
 #ifndef LOCAL_COPY_H
 #define LOCAL_COPY_H
@@ -37,9 +37,9 @@ struct copy {
 };
 
 /*
- * copy_some - turn content with CRLF line ends into what is stored; returns how much of `in` was taken,
- * which is all of it if `last`, and otherwise all but at most 5 bytes, to be given again with more. Puts
- * out at most 2 * in.n + 1 bytes.
+ * copy_some - turn content with CRLF line ends into what is stored; returns how much of `in` was
+ * taken, which is all of it if `last`, and otherwise all but at most 5 bytes, to be given again
+ * with more. Puts out at most 2 * in.n + 1 bytes.
  */
 size_t copy_some(struct copy *c, struct slice in, bool last, struct buffer *out);
 

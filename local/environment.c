@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* environment - the recipient's name in its parts, `$name` in settings, and what commands find around them. */
+/* environment - the recipient's name in its parts, `$name` in settings, and what commands find
+ * around them. */
 #include "address/address.h"
 #include "config/expand.h"
 #include "local/local.h"
@@ -21,8 +22,9 @@ struct recipient_name recipient_name(struct delivery *d, const struct task *t)
 		return n;
 	n.user = arena_dup(d->arena, user);
 	if (slice_find(extension, '/') >= 0)
-		LOG(warning, .text = arena_printf(d->arena, "%.*s: address with illegal extension: %.*s",
-						  SL_ARG(d->request->queue_id), SL_ARG(n.local)));
+		LOG(warning,
+		    .text = arena_printf(d->arena, "%.*s: address with illegal extension: %.*s",
+					 SL_ARG(d->request->queue_id), SL_ARG(n.local)));
 	else
 		n.extension = arena_dup(d->arena, extension);
 	return n;
@@ -83,8 +85,8 @@ static struct slice look_up(void *context, struct slice name)
 	return slice_is_null(value) ? value : filtered(n->d->arena, value, n->filter);
 }
 
-bool expand_names(struct delivery *d, const struct task *t, const struct account *user, struct slice text,
-		  struct slice filter, struct slice *out)
+bool expand_names(struct delivery *d, const struct task *t, const struct account *user,
+		  struct slice text, struct slice filter, struct slice *out)
 {
 	struct recipient_name name = recipient_name(d, t);
 	struct names names = {d, &name, user, filter};
@@ -92,8 +94,9 @@ bool expand_names(struct delivery *d, const struct task *t, const struct account
 	const char *wrong = expand_text(&how, text, d->arena, out);
 
 	if (wrong != NULL)
-		LOG(warning, .text = arena_printf(d->arena, "bad parameter value syntax for \"%.*s\": %s",
-						  SL_ARG(text), wrong));
+		LOG(warning,
+		    .text = arena_printf(d->arena, "bad parameter value syntax for \"%.*s\": %s",
+					 SL_ARG(text), wrong));
 	else
 		*out = arena_dup(d->arena, *out);
 	return wrong == NULL;
@@ -133,7 +136,8 @@ static void put_client(struct environment *e)
 }
 
 /* for_user - the account that a mailbox belongs to; not whose rights a command merely borrows. */
-static void put_user(struct environment *e, const struct recipient_name *name, const struct account *user)
+static void put_user(struct environment *e, const struct recipient_name *name,
+		     const struct account *user)
 {
 	bool own = user != NULL;
 
@@ -145,7 +149,8 @@ static void put_user(struct environment *e, const struct recipient_name *name, c
 		put(e, "SHELL", user->shell.n > 0 ? user->shell : SL("/bin/sh"));
 }
 
-char *const *command_environment(struct delivery *d, const struct task *t, const struct account *user)
+char *const *command_environment(struct delivery *d, const struct task *t,
+				 const struct account *user)
 {
 	struct recipient_name name = recipient_name(d, t);
 	struct environment e = {.d = d, .room = ENVIRONMENT_MAX};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * expand - from a recipient to what is delivered. A list of tasks takes the place of recursion: one is taken
- * off its end, and either ends as a delivery or becomes other tasks.
+ * expand - from a recipient to what is delivered. A list of tasks takes the place of recursion: one
+ * is taken off its end, and either ends as a delivery or becomes other tasks.
  */
 #include "address/address.h"
 #include "address/list.h"
@@ -27,7 +27,8 @@ static void as_probe(struct outcome *o)
 						      : DELIVERY_STATUS_UNDELIVERABLE;
 }
 
-static struct agent_outcome agent_outcome(struct delivery *d, const struct outcome *o, struct slice to)
+static struct agent_outcome agent_outcome(struct delivery *d, const struct outcome *o,
+					  struct slice to)
 {
 	struct agent_outcome a = {
 	    .status = o->status, .dsn = o->dsn, .text = o->text, .relay = SL("local")};
@@ -92,7 +93,8 @@ static void conclude(struct delivery *d)
 		d->worst = outcome_sent(SL("alias expanded"));
 	a = agent_outcome(d, &d->worst, d->worst_to);
 	/* RFC 3461 5.2.7.1: who asked for news of success hears that there are several now */
-	if (a.status == DELIVERY_STATUS_SENT && d->expanded && (d->rcpt->notify & MAIL_NOTIFY_SUCCESS)) {
+	if (a.status == DELIVERY_STATUS_SENT && d->expanded &&
+	    (d->rcpt->notify & MAIL_NOTIFY_SUCCESS)) {
 		a.status = DELIVERY_STATUS_EXPANDED;
 		a.text = SL("alias expanded");
 		a.final = SL_NULL;
@@ -129,8 +131,8 @@ void expand_tokens(struct delivery *d, const struct task *how, const struct toke
 
 /* ---- users of this machine */
 
-static enum result find_user(struct delivery *d, const struct task *t, const struct recipient_name *name,
-			     struct account *user)
+static enum result find_user(struct delivery *d, const struct task *t,
+			     const struct recipient_name *name, struct account *user)
 {
 	struct address_parts parts = address_split(t->address);
 	enum result rc = account_by_name(d->arena, name->user, user);
@@ -139,8 +141,9 @@ static enum result find_user(struct delivery *d, const struct task *t, const str
 	if (rc == RES_PERM && name->extension.p == NULL && !slice_eq(parts.local, name->local))
 		rc = account_by_name(d->arena, parts.local, user);
 	if (rc == RES_TEMP) {
-		LOG(warning, .text = arena_printf(d->arena, "error looking up passwd info for %.*s: %s",
-						  SL_ARG(name->user), strerror(errno)));
+		LOG(warning,
+		    .text = arena_printf(d->arena, "error looking up passwd info for %.*s: %s",
+					 SL_ARG(name->user), strerror(errno)));
 		delivery_failed(d, t, SL("4.3.0"), SL("user lookup error"));
 	}
 	return rc;
@@ -177,7 +180,8 @@ static bool relay_unknown(struct delivery *d, const struct task *t)
 	struct address_list list;
 	struct slice text;
 
-	if (s->luser_relay.n == 0 || t->relayed || !expand_names(d, t, NULL, s->luser_relay, SL_NULL, &text))
+	if (s->luser_relay.n == 0 || t->relayed ||
+	    !expand_names(d, t, NULL, s->luser_relay, SL_NULL, &text))
 		return false;
 	/* nothing but addresses: what a stranger wrote into one must not become a command */
 	address_list_parse(d->arena, text, 1, &list);
@@ -191,12 +195,14 @@ static bool relay_unknown(struct delivery *d, const struct task *t)
 	return true;
 }
 
-static void deliver_unknown(struct delivery *d, const struct task *t, const struct recipient_name *name)
+static void deliver_unknown(struct delivery *d, const struct task *t,
+			    const struct recipient_name *name)
 {
 	const struct local *p = d->p;
 	struct slice transport;
 
-	if (!transport_for(d, t, p->fallback_transport_maps, p->settings->fallback_transport, name->user, &transport))
+	if (!transport_for(d, t, p->fallback_transport_maps, p->settings->fallback_transport,
+			   name->user, &transport))
 		return;
 	if (transport.n > 0) {
 		pass_on(d, t, transport);
@@ -205,11 +211,13 @@ static void deliver_unknown(struct delivery *d, const struct task *t, const stru
 	} else if (is_required_name(name->user)) {
 		struct outcome o = outcome_sent(SL("discarded"));
 
-		LOG(warning, .text = arena_printf(d->arena, "required alias not found: %.*s", SL_ARG(name->user)));
+		LOG(warning, .text = arena_printf(d->arena, "required alias not found: %.*s",
+						  SL_ARG(name->user)));
 		delivery_ended(d, t, &o);
 	} else {
-		delivery_failed(d, t, SL("5.1.1"),
-				arena_printf(d->arena, "unknown user: \"%.*s\"", SL_ARG(name->user)));
+		delivery_failed(
+		    d, t, SL("5.1.1"),
+		    arena_printf(d->arena, "unknown user: \"%.*s\"", SL_ARG(name->user)));
 	}
 }
 
@@ -217,24 +225,26 @@ static bool home_is_there(struct delivery *d, const struct task *t, const struct
 {
 	struct stat st;
 
-	if (!d->p->settings->require_home_directory || os_fstatat(AT_FDCWD, user->home.p, &st, 0) == 0)
+	if (!d->p->settings->require_home_directory ||
+	    os_fstatat(AT_FDCWD, user->home.p, &st, 0) == 0)
 		return true;
 	delivery_failed(d, t, SL("4.3.0"),
-			arena_printf(d->arena, "cannot access home directory %.*s: %s", SL_ARG(user->home),
-				     strerror(errno)));
+			arena_printf(d->arena, "cannot access home directory %.*s: %s",
+				     SL_ARG(user->home), strerror(errno)));
 	return false;
 }
 
 /* deliver_mailbox - of a user who may or may not exist; once, whoever asks. */
-static void deliver_mailbox(struct delivery *d, const struct task *t, const struct recipient_name *name,
-			    const struct account *user)
+static void deliver_mailbox(struct delivery *d, const struct task *t,
+			    const struct recipient_name *name, const struct account *user)
 {
 	const struct local *p = d->p;
 	struct slice transport;
 
 	if (!delivery_once(d, "mailbox", name->local))
 		return;
-	if (!transport_for(d, t, p->mailbox_transport_maps, p->settings->mailbox_transport, name->user, &transport))
+	if (!transport_for(d, t, p->mailbox_transport_maps, p->settings->mailbox_transport,
+			   name->user, &transport))
 		return;
 	if (transport.n > 0)
 		pass_on(d, t, transport);
@@ -244,7 +254,8 @@ static void deliver_mailbox(struct delivery *d, const struct task *t, const stru
 		deliver_unknown(d, t, name);
 }
 
-static void deliver_local_user(struct delivery *d, const struct task *t, const struct recipient_name *name)
+static void deliver_local_user(struct delivery *d, const struct task *t,
+			       const struct recipient_name *name)
 {
 	struct account *user = ARENA_NEW(d->arena, struct account);
 	bool literal = t->token.kind == TOKEN_LITERAL;
@@ -272,13 +283,15 @@ static void deliver_local(struct delivery *d, const struct task *t)
 	struct task own = *t;
 
 	if (map_get(d->delivered_to, arena_lower(d->arena, t->address)) != NULL) {
-		delivery_failed(d, t, SL("5.4.6"),
-				arena_printf(d->arena, "mail forwarding loop for %.*s", SL_ARG(t->address)));
+		delivery_failed(
+		    d, t, SL("5.4.6"),
+		    arena_printf(d->arena, "mail forwarding loop for %.*s", SL_ARG(t->address)));
 		return;
 	}
 	if (name.user.n == 0) {
-		delivery_failed(d, t, SL("5.1.3"),
-				arena_printf(d->arena, "null username in \"%.*s\"", SL_ARG(t->address)));
+		delivery_failed(
+		    d, t, SL("5.1.3"),
+		    arena_printf(d->arena, "null username in \"%.*s\"", SL_ARG(t->address)));
 		return;
 	}
 	if (t->token.kind != TOKEN_LITERAL) {
@@ -304,8 +317,8 @@ static struct slice with_unmatched(struct delivery *d, struct slice address, str
 	if (extension.n == 0 || delimiter.n == 0)
 		return address;
 	return address_join(d->arena,
-			    arena_printf(d->arena, "%.*s%.*s%.*s", SL_ARG(parts.local), SL_ARG(delimiter),
-					 SL_ARG(extension)),
+			    arena_printf(d->arena, "%.*s%.*s%.*s", SL_ARG(parts.local),
+					 SL_ARG(delimiter), SL_ARG(extension)),
 			    parts.domain);
 }
 
@@ -317,7 +330,8 @@ static void deliver_address(struct delivery *d, struct task *t)
 
 	route_rewrite(d->p->route, t->token.text, ROUTE_CONTEXT_LOCAL, d->arena, &address);
 	t->address = arena_dup(d->arena, with_unmatched(d, address, t->unmatched));
-	if (route_resolve(d->p->route, t->sender, t->address, d->arena, &target, &reason) != RES_OK) {
+	if (route_resolve(d->p->route, t->sender, t->address, d->arena, &target, &reason) !=
+	    RES_OK) {
 		LOG(warning, .text = reason);
 		delivery_failed(d, t, SL("4.3.0"), SL("address resolver failure"));
 		return;
@@ -366,7 +380,8 @@ static void first_task(struct delivery *d)
 	push(d, &t, &(struct token){literal ? TOKEN_LITERAL : TOKEN_ADDRESS, t.address});
 }
 
-void expand_recipient(struct agent_delivery *agent, struct local *p, size_t position, struct map *delivered_to)
+void expand_recipient(struct agent_delivery *agent, struct local *p, size_t position,
+		      struct map *delivered_to)
 {
 	struct delivery d = {.p = p,
 			     .agent = agent,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * file - destinations from files: a user's .forward, and :include:. Read with the effective ids of the user
- * on whose behalf it is; nothing waits in between, so no other fiber sees these ids.
+ * file - destinations from files: a user's .forward, and :include:. Read with the effective ids of
+ * the user on whose behalf it is; nothing waits in between, so no other fiber sees these ids.
  */
 #include "local/local.h"
 #include "log/events.h"
@@ -71,7 +71,8 @@ static int read_tokens(struct delivery *d, int fd, struct tokens *list)
 	rc = read_all(fd, &text);
 	error = errno;
 	if (rc == 0)
-		token_file(d->arena, arena_dup(d->arena, buffer_slice(&text)), EXPAND_DESTINATIONS, list);
+		token_file(d->arena, arena_dup(d->arena, buffer_slice(&text)), EXPAND_DESTINATIONS,
+			   list);
 	buffer_free(&text);
 	os_close(fd);
 	errno = error;
@@ -88,13 +89,15 @@ static void ignore_forward(struct delivery *d, const char *format, const char *p
 }
 
 /* acceptable - a .forward that others could have written, or put there, is as if it were not. */
-static bool acceptable(struct delivery *d, const char *path, const struct stat *st, const struct account *user)
+static bool acceptable(struct delivery *d, const char *path, const struct stat *st,
+		       const struct account *user)
 {
 	if (!S_ISREG(st->st_mode))
 		ignore_forward(d, "is not a regular file", path);
 	else if (st->st_uid != 0 && st->st_uid != user->uid)
-		ignore_forward(d, arena_printf(d->arena, "has bad owner uid %lu", (unsigned long)st->st_uid).p,
-			       path);
+		ignore_forward(
+		    d, arena_printf(d->arena, "has bad owner uid %lu", (unsigned long)st->st_uid).p,
+		    path);
 	else if (st->st_mode & S_IWOTH)
 		ignore_forward(d, "is world writable", path);
 	else
@@ -103,7 +106,8 @@ static bool acceptable(struct delivery *d, const char *path, const struct stat *
 }
 
 /* read_forward - its destinations; false when there are none, or it is not to be used. */
-static bool read_forward(struct delivery *d, const char *path, const struct account *user, struct tokens *list)
+static bool read_forward(struct delivery *d, const char *path, const struct account *user,
+			 struct tokens *list)
 {
 	struct stat st;
 	int fd;
@@ -117,26 +121,30 @@ static bool read_forward(struct delivery *d, const char *path, const struct acco
 		return false;
 	}
 	if (fd < 0 || read_tokens(d, fd, list) < 0) {
-		LOG(warning, .text = arena_printf(d->arena, "cannot open file %s: %s", path, strerror(errno)));
+		LOG(warning, .text = arena_printf(d->arena, "cannot open file %s: %s", path,
+						  strerror(errno)));
 		return false;
 	}
 	return list->count > 0;
 }
 
 /* find_forward - the first of forward_path that exists. */
-static const char *find_forward(struct delivery *d, const struct task *t, const struct account *user)
+static const char *find_forward(struct delivery *d, const struct task *t,
+				const struct account *user)
 {
 	const struct settings *s = d->p->settings;
 	struct slice rest = s->forward_path, word, path;
 	struct stat st;
 
 	while (settings_next_word(&rest, &word)) {
-		if (!expand_names(d, t, user, word, s->forward_expansion_filter, &path) || path.n == 0)
+		if (!expand_names(d, t, user, word, s->forward_expansion_filter, &path) ||
+		    path.n == 0)
 			continue;
 		if (stat_as(path.p, user, AT_SYMLINK_NOFOLLOW, &st) == 0)
 			return path.p;
 		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
-			LOG(warning, .text = arena_printf(d->arena, "%s: %s", path.p, strerror(errno)));
+			LOG(warning,
+			    .text = arena_printf(d->arena, "%s: %s", path.p, strerror(errno)));
 	}
 	return NULL;
 }
@@ -150,8 +158,9 @@ static bool inside(const struct task *t, struct slice path)
 	return false;
 }
 
-static void expand_forward(struct delivery *d, const struct task *t, const struct recipient_name *name,
-			   const struct account *user, struct slice path, const struct tokens *list)
+static void expand_forward(struct delivery *d, const struct task *t,
+			   const struct recipient_name *name, const struct account *user,
+			   struct slice path, const struct tokens *list)
 {
 	struct task how = *t;
 	bool with_extension = name->extension.n > 0 && slice_search(path, name->extension) >= 0;
@@ -163,7 +172,8 @@ static void expand_forward(struct delivery *d, const struct task *t, const struc
 	how.path = path;
 	how.rights = user;
 	how.owner = name->user;
-	how.unmatched = (d->p->propagate & FROM_FORWARD) && !with_extension ? name->extension : SL_NULL;
+	how.unmatched =
+	    (d->p->propagate & FROM_FORWARD) && !with_extension ? name->extension : SL_NULL;
 	if (how.notify == MAIL_NOTIFY_SUCCESS)
 		how.notify = MAIL_NOTIFY_NEVER;
 	how.notify &= ~(uint32_t)MAIL_NOTIFY_SUCCESS;
@@ -190,7 +200,8 @@ bool forward_deliver(struct delivery *d, const struct task *t, const struct reci
 		return false;
 	delivery_once(d, "forward-used", slice_str(path));
 	if (d->probe) {
-		struct outcome o = outcome_sent(arena_printf(d->arena, "forward via file: %s", path));
+		struct outcome o =
+		    outcome_sent(arena_printf(d->arena, "forward via file: %s", path));
 
 		delivery_ended(d, t, &o);
 		return true;
@@ -202,8 +213,8 @@ bool forward_deliver(struct delivery *d, const struct task *t, const struct reci
 /* ---- :include: */
 
 /*
- * include_rights - of the user whose .forward it is in, or of the alias table; where there is none, of the
- * file's owner. False: the owner has no account.
+ * include_rights - of the user whose .forward it is in, or of the alias table; where there is none,
+ * of the file's owner. False: the owner has no account.
  */
 static bool include_rights(struct delivery *d, struct task *how, const struct stat *st)
 {
@@ -224,7 +235,8 @@ static struct slice include_problem(struct delivery *d, struct slice path, const
 	if (path.n == 0 || path.p[0] != '/')
 		return arena_printf(d->arena, ":include:%.*s uses a relative path", SL_ARG(path));
 	if (stat_as(path.p, as, 0, st) < 0)
-		return arena_printf(d->arena, "unable to lookup :include: file %s: %s", path.p, strerror(errno));
+		return arena_printf(d->arena, "unable to lookup :include: file %s: %s", path.p,
+				    strerror(errno));
 	if (!S_ISREG(st->st_mode))
 		return arena_printf(d->arena, ":include: file %s is not a regular file", path.p);
 	if (st->st_mode & S_IWOTH)
@@ -245,7 +257,8 @@ void include_deliver(struct delivery *d, const struct task *t)
 		return;
 	wrong = include_problem(d, path, t->rights, &st);
 	if (wrong.p == NULL && !include_rights(d, &how, &st))
-		wrong = arena_printf(d->arena, "%s: cannot find :include: file owner username", path.p);
+		wrong =
+		    arena_printf(d->arena, "%s: cannot find :include: file owner username", path.p);
 	if (wrong.p != NULL) {
 		delivery_failed(d, t, SL("5.3.5"), wrong);
 		return;
@@ -253,7 +266,8 @@ void include_deliver(struct delivery *d, const struct task *t)
 	fd = open_as(path.p, how.rights, 0);
 	if (fd < 0 || read_tokens(d, fd, &list) < 0) {
 		delivery_failed(d, t, outcome_error_dsn(errno, SL("5.3.5")),
-				arena_printf(d->arena, "cannot open include file %s: %s", path.p, strerror(errno)));
+				arena_printf(d->arena, "cannot open include file %s: %s", path.p,
+					     strerror(errno)));
 		return;
 	}
 	how.parent = (struct task *)t;

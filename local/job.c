@@ -20,7 +20,14 @@
 #define ITEM_HEADER 5
 #define ITEM_MAX ((size_t)4096)
 
-enum item { ITEM_WARNING = 'w', ITEM_LOCK = 'l', ITEM_STATUS = 's', ITEM_DSN = 'd', ITEM_TEXT = 't', ITEM_DIAGNOSTIC = 'x' };
+enum item {
+	ITEM_WARNING = 'w',
+	ITEM_LOCK = 'l',
+	ITEM_STATUS = 's',
+	ITEM_DSN = 'd',
+	ITEM_TEXT = 't',
+	ITEM_DIAGNOSTIC = 'x'
+};
 
 /* ---- the child's side */
 
@@ -178,8 +185,9 @@ static bool next_item(struct slice *rest, char *kind, struct slice *text)
 
 static bool valid_status(struct slice text)
 {
-	return text.n == 1 && (text.p[0] == DELIVERY_STATUS_SENT || text.p[0] == DELIVERY_STATUS_DEFERRED ||
-			       text.p[0] == DELIVERY_STATUS_BOUNCED);
+	return text.n == 1 &&
+	       (text.p[0] == DELIVERY_STATUS_SENT || text.p[0] == DELIVERY_STATUS_DEFERRED ||
+		text.p[0] == DELIVERY_STATUS_BOUNCED);
 }
 
 /* read_report - the child acts with a user's rights: nothing in it is believed beyond its form. */
@@ -226,7 +234,8 @@ static void hear(struct fiber_fd *fd, struct buffer *report)
 	for (;;) {
 		n = fiber_recv(fd, piece, sizeof(piece), OS_NEVER, "delivering");
 		if (n < 0 && errno == ECANCELED) {
-			/* what a child has begun it ends, by limits of its own; then the process may go */
+			/* what a child has begun it ends, by limits of its own; then the process
+			 * may go */
 			fiber_uncancel();
 			continue;
 		}
@@ -243,8 +252,8 @@ static struct outcome conclude(struct job *job, struct slice report, int status)
 	remove_lock(job, report);
 	if (read_report(job, report, &o))
 		return o;
-	return outcome_failed(SL("4.3.0"),
-			      arena_printf(job->arena, "delivery process ended with status %d", status));
+	return outcome_failed(
+	    SL("4.3.0"), arena_printf(job->arena, "delivery process ended with status %d", status));
 }
 
 struct outcome job_run(struct job *job, job_function *fn)

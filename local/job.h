@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * job - one delivery to a mailbox, file or command: what the child that does it is given, and what the
- * child may say to its parent. The child becomes `uid` for good before it touches anything of that user's,
- * does its work with plain blocking calls, and ends.
+ * job - one delivery to a mailbox, file or command: what the child that does it is given, and what
+ * the child may say to its parent. The child becomes `uid` for good before it touches anything of
+ * that user's, does its work with plain blocking calls, and ends.
  */
 #ifndef LOCAL_JOB_H
 #define LOCAL_JOB_H
@@ -25,11 +25,12 @@ struct job {
 	/* who and where */
 	uid_t uid;
 	gid_t gid;
-	const char *path; /* mbox file, or maildir without its last / */
+	const char *path;  /* mbox file, or maildir without its last / */
 	struct slice user; /* for messages */
 	/* mbox */
-	bool is_mailbox;   /* a user's mailbox: must be a file that belongs to `owner`; else any /file */
-	bool privileged;   /* the spool is root's alone: root opens and locks, for the user */
+	bool is_mailbox; /* a user's mailbox: must be a file that belongs to `owner`; else any /file
+			  */
+	bool privileged; /* the spool is root's alone: root opens and locks, for the user */
 	bool strict_owner; /* strict_mailbox_ownership */
 	uid_t owner;	   /* of the mailbox */
 	gid_t owner_group; /* of one that is made */
@@ -55,13 +56,14 @@ typedef struct outcome job_function(struct job *job);
 /* job_mbox - append to a file; job_maildir; job_command: the functions that a child runs. */
 job_function job_mbox, job_maildir, job_command;
 
-/* job_become - the job's user, for good, with the rights of the row local-file. 0, or -1 and errno. */
+/* job_become - the job's user, for good, with the rights of the row local-file. 0, or -1 and errno.
+ */
 int job_become(const struct job *job);
 /* job_limit_size - let writes beyond mailbox_size_limit fail with EFBIG. */
 void job_limit_size(const struct job *job);
 /*
- * job_copy - head and message into fd. 0; or -1, errno, and *what is "error reading message" or "error
- * writing message".
+ * job_copy - head and message into fd. 0; or -1, errno, and *what is "error reading message" or
+ * "error writing message".
  */
 int job_copy(const struct job *job, int fd, const char **what);
 
@@ -70,8 +72,8 @@ void job_warn(const struct job *job, struct slice text);
 void job_leave_lock(const struct job *job, struct slice path);
 
 /*
- * job_run - in the parent: fork, let the child do `fn`, and wait, while other fibers run. What a child
- * that ended without a word has done is not known: deferred.
+ * job_run - in the parent: fork, let the child do `fn`, and wait, while other fibers run. What a
+ * child that ended without a word has done is not known: deferred.
  */
 struct outcome job_run(struct job *job, job_function *fn);
 

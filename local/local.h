@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * local - delivers to the users of this machine: aliases, .forward files, mailboxes, maildirs, commands and
- * files. What the folder shares. The process runs as root; whatever is a user's is read with that user's
- * effective id, and written by a child that has become the user for good.
+ * local - delivers to the users of this machine: aliases, .forward files, mailboxes, maildirs,
+ * commands and files. What the folder shares. The process runs as root; whatever is a user's is
+ * read with that user's effective id, and written by a child that has become the user for good.
  */
 #ifndef LOCAL_LOCAL_H
 #define LOCAL_LOCAL_H
@@ -53,22 +53,22 @@ struct local {
 };
 
 /*
- * A destination on the way from the recipient to what is really delivered. What it was expanded from is its
- * parent; the recipient itself has none.
+ * A destination on the way from the recipient to what is really delivered. What it was expanded
+ * from is its parent; the recipient itself has none.
  */
 struct task {
 	struct task *parent;
 	unsigned depth;
 	struct token token;
-	struct slice address;	/* whom it is for: the token's, resolved, or the one it comes from */
-	struct slice sender;	/* of what is made of it: owner- aliases change it */
-	struct slice owner;	/* absent: none. Who else than it gets a message of its own */
-	struct slice from;	/* the name that was expanded into it, absent: none */
+	struct slice address; /* whom it is for: the token's, resolved, or the one it comes from */
+	struct slice sender;  /* of what is made of it: owner- aliases change it */
+	struct slice owner;   /* absent: none. Who else than it gets a message of its own */
+	struct slice from;    /* the name that was expanded into it, absent: none */
 	struct slice delivered; /* for Delivered-To */
 	struct slice unmatched; /* extension that goes on to addresses; absent: none */
 	struct slice path;	/* of the .forward file it stands in; absent: in none */
 	enum expansion_kind kind;
-	bool relayed; /* by luser_relay */
+	bool relayed;		      /* by luser_relay */
 	const struct account *rights; /* NULL: nobody's yet */
 	uint32_t notify;
 };
@@ -113,7 +113,8 @@ enum result account_by_uid(struct arena *arena, uid_t uid, struct account *out);
 
 /* ---- expand.c */
 /* expand_recipient - all deliveries that a recipient of the request comes to. */
-void expand_recipient(struct agent_delivery *agent, struct local *p, size_t position, struct map *delivered_to);
+void expand_recipient(struct agent_delivery *agent, struct local *p, size_t position,
+		      struct map *delivered_to);
 /* delivery_once - false when `what` `name` was asked before for this recipient. */
 bool delivery_once(struct delivery *d, const char *what, struct slice name);
 /* delivery_ended - one of them: log it, and remember the worst. */
@@ -128,7 +129,8 @@ void expand_tokens(struct delivery *d, const struct task *how, const struct toke
 
 /* ---- alias.c */
 /* alias_deliver - true: `name` is an alias (or nobody can say), and all is arranged. */
-bool alias_deliver(struct delivery *d, const struct task *t, struct slice name, struct slice unmatched);
+bool alias_deliver(struct delivery *d, const struct task *t, struct slice name,
+		   struct slice unmatched);
 /* alias_owner - is there an owner-NAME alias; *value is what it stands for. */
 enum table_result alias_owner(struct delivery *d, struct slice name, struct slice *value);
 
@@ -147,10 +149,12 @@ const struct account *deliver_as(const struct delivery *d, const struct task *t)
 
 /* ---- environment.c */
 struct recipient_name recipient_name(struct delivery *d, const struct task *t);
-/* expand_names - `$user` and the like; bytes that are not in `filter` (absent: any are) become underscores. */
-bool expand_names(struct delivery *d, const struct task *t, const struct account *user, struct slice text,
-		  struct slice filter, struct slice *out);
-char *const *command_environment(struct delivery *d, const struct task *t, const struct account *user);
+/* expand_names - `$user` and the like; bytes that are not in `filter` (absent: any are) become
+ * underscores. */
+bool expand_names(struct delivery *d, const struct task *t, const struct account *user,
+		  struct slice text, struct slice filter, struct slice *out);
+char *const *command_environment(struct delivery *d, const struct task *t,
+				 const struct account *user);
 
 /* ---- pass.c: another delivery agent does it */
 void pass_on(struct delivery *d, const struct task *t, struct slice transport);

@@ -26,3 +26,8 @@ tests_unit_test_local_SOURCES = tests/unit/test_local.c local/command_words.c lo
 	local/outcome.c local/token.c
 tests_unit_test_local_LDADD = lib/libsmtp.a lib/libaddress.a lib/libbase.a $(IDN2_LIBS) $(CMOCKA_LIBS)
 endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_local_token
+tests_fuzz_fuzz_local_token_SOURCES = tests/fuzz/fuzz_local_token.c local/copy.c local/token.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_local_token_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_local_token_LDADD = lib/libaddress.a lib/libbase.a $(IDN2_LIBS)

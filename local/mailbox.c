@@ -56,7 +56,8 @@ static void run(struct delivery *d, const struct task *t, struct job *job, job_f
 	delivery_ended(d, t, &o);
 }
 
-static void run_maildir(struct delivery *d, const struct task *t, const struct account *as, struct slice path)
+static void run_maildir(struct delivery *d, const struct task *t, const struct account *as,
+			struct slice path)
 {
 	struct job job = job_for(d, t, COPY_MAILDIR, as);
 
@@ -67,8 +68,8 @@ static void run_maildir(struct delivery *d, const struct task *t, const struct a
 }
 
 /*
- * spool_rights - who may write to mail_spool_directory decides who opens the mailbox: everybody: its user;
- * a group: its user with that group; root: root does, and hands it over.
+ * spool_rights - who may write to mail_spool_directory decides who opens the mailbox: everybody:
+ * its user; a group: its user with that group; root: root does, and hands it over.
  */
 static bool spool_rights(const struct delivery *d, struct job *job, const char **why)
 {
@@ -106,10 +107,13 @@ static void run_mbox(struct delivery *d, const struct task *t, const struct reci
 	if (s->home_mailbox.n > 0)
 		job.path = arena_printf(d->arena, "%s/%s", user->home.p, s->home_mailbox.p).p;
 	else
-		job.path = arena_printf(d->arena, "%s/%.*s", s->mail_spool_directory.p, SL_ARG(name->user)).p;
+		job.path =
+		    arena_printf(d->arena, "%s/%.*s", s->mail_spool_directory.p, SL_ARG(name->user))
+			.p;
 	if (s->home_mailbox.n == 0 && !spool_rights(d, &job, &why)) {
-		delivery_failed(d, t, SL("4.3.0"), arena_printf(d->arena, "cannot access mail spool directory %s: %s",
-								s->mail_spool_directory.p, why));
+		delivery_failed(d, t, SL("4.3.0"),
+				arena_printf(d->arena, "cannot access mail spool directory %s: %s",
+					     s->mail_spool_directory.p, why));
 		return;
 	}
 	if (s->biff && os_fstatat(AT_FDCWD, job.path, &st, 0) == 0)
@@ -120,7 +124,8 @@ static void run_mbox(struct delivery *d, const struct task *t, const struct reci
 		biff_tell(d->p, name->user, before);
 }
 
-static const char *command_folder(struct delivery *d, const struct task *t, const struct account *user, bool *ok)
+static const char *command_folder(struct delivery *d, const struct task *t,
+				  const struct account *user, bool *ok)
 {
 	const struct settings *s = d->p->settings;
 	struct slice path;
@@ -128,8 +133,8 @@ static const char *command_folder(struct delivery *d, const struct task *t, cons
 	*ok = true;
 	if (s->command_execution_directory.n == 0)
 		return NULL;
-	*ok = expand_names(d, t, user, s->command_execution_directory, s->execution_directory_expansion_filter,
-			   &path) &&
+	*ok = expand_names(d, t, user, s->command_execution_directory,
+			   s->execution_directory_expansion_filter, &path) &&
 	      path.n > 0;
 	return *ok ? path.p : NULL;
 }
@@ -155,13 +160,14 @@ static void run_command(struct delivery *d, const struct task *t, struct slice c
 }
 
 /* user_command - mailbox_command_maps, mailbox_command; false when neither says anything. */
-static bool user_command(struct delivery *d, const struct task *t, const struct recipient_name *name,
-			 const struct account *user)
+static bool user_command(struct delivery *d, const struct task *t,
+			 const struct recipient_name *name, const struct account *user)
 {
 	const struct account *as = user->uid != 0 ? user : &d->p->default_account;
 	struct slice command;
 
-	switch (table_list_lookup(d->p->mailbox_command_maps, name->user, false, d->arena, &command)) {
+	switch (
+	    table_list_lookup(d->p->mailbox_command_maps, name->user, false, d->arena, &command)) {
 	case TABLE_FOUND:
 		break;
 	case TABLE_TEMP:
@@ -193,19 +199,20 @@ void deliver_user(struct delivery *d, const struct task *t, const struct recipie
 		path = arena_printf(d->arena, "%s/%s", user->home.p, s->home_mailbox.p);
 		run_maildir(d, t, user, path);
 	} else if (s->home_mailbox.n == 0 && ends_in_slash(s->mail_spool_directory)) {
-		path = arena_printf(d->arena, "%s%.*s/", s->mail_spool_directory.p, SL_ARG(name->user));
+		path = arena_printf(d->arena, "%s%.*s/", s->mail_spool_directory.p,
+				    SL_ARG(name->user));
 		run_maildir(d, t, user, path);
 	} else {
 		run_mbox(d, t, name, user);
 	}
 }
 
-
 void deliver_command(struct delivery *d, const struct task *t)
 {
 	const struct account *as = deliver_as(d, t);
 	struct slice command = arena_dup(d->arena, t->token.text);
-	struct slice key = arena_printf(d->arena, "%lu %.*s", (unsigned long)as->uid, SL_ARG(command));
+	struct slice key =
+	    arena_printf(d->arena, "%lu %.*s", (unsigned long)as->uid, SL_ARG(command));
 
 	if (t->kind != FROM_RECIPIENT && !(d->p->allow_commands & (unsigned)t->kind)) {
 		delivery_failed(d, t, SL("5.7.1"), SL("mail to command is restricted"));
@@ -214,7 +221,8 @@ void deliver_command(struct delivery *d, const struct task *t)
 	} else if (!delivery_once(d, "command", key)) {
 		return;
 	} else if (d->probe) {
-		struct outcome o = outcome_sent(arena_printf(d->arena, "delivers to command: %.*s", SL_ARG(command)));
+		struct outcome o = outcome_sent(
+		    arena_printf(d->arena, "delivers to command: %.*s", SL_ARG(command)));
 
 		delivery_ended(d, t, &o);
 	} else {
@@ -236,7 +244,8 @@ void deliver_file(struct delivery *d, const struct task *t)
 	} else if (!delivery_once(d, "file", key)) {
 		return;
 	} else if (d->probe) {
-		struct outcome o = outcome_sent(arena_printf(d->arena, "delivers to file: %.*s", SL_ARG(path)));
+		struct outcome o =
+		    outcome_sent(arena_printf(d->arena, "delivers to file: %.*s", SL_ARG(path)));
 
 		delivery_ended(d, t, &o);
 	} else if (ends_in_slash(path)) {

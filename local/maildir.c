@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * maildir - one file a message: written and synced in tmp/, moved to new/, and new/ itself synced, so that
- * both the bytes and the name are durable before the delivery counts.
+ * maildir - one file a message: written and synced in tmp/, moved to new/, and new/ itself synced,
+ * so that both the bytes and the name are durable before the delivery counts.
  */
 #include "local/job.h"
 #include "os/clock.h"
@@ -15,14 +15,17 @@
 
 static const char *join(const struct job *job, const char *folder, struct slice name)
 {
-	return arena_printf(job->arena, "%s/%s%s%.*s", job->path, folder, name.n > 0 ? "/" : "", SL_ARG(name)).p;
+	return arena_printf(job->arena, "%s/%s%s%.*s", job->path, folder, name.n > 0 ? "/" : "",
+			    SL_ARG(name))
+	    .p;
 }
 
 /* sync_parent - the name of `path` becomes durable. */
 static int sync_parent(const struct job *job, struct slice path)
 {
 	ssize_t slash = slice_rfind(path, '/');
-	struct slice parent = slash > 0 ? arena_dup(job->arena, slice_sub(path, 0, (size_t)slash)) : SL("/");
+	struct slice parent =
+	    slash > 0 ? arena_dup(job->arena, slice_sub(path, 0, (size_t)slash)) : SL("/");
 	int fd = os_openat(AT_FDCWD, parent.p, O_RDONLY | O_DIRECTORY, 0);
 	int rc;
 
@@ -61,7 +64,8 @@ static int make_folder(const struct job *job, const char *path)
 
 static int make_folders(const struct job *job)
 {
-	if (make_folder(job, join(job, "tmp", SL(""))) < 0 || make_folder(job, join(job, "cur", SL(""))) < 0)
+	if (make_folder(job, join(job, "tmp", SL(""))) < 0 ||
+	    make_folder(job, join(job, "cur", SL(""))) < 0)
 		return -1;
 	return make_folder(job, join(job, "new", SL("")));
 }
@@ -74,8 +78,8 @@ static int create(const struct job *job, const char **path)
 
 	for (int try = 0; try < NAME_TRIES; try++) {
 		struct slice name = arena_printf(job->arena, "%lld.P%ldQ%d.%.*s",
-						 (long long)(os_wall() / OS_SECOND), (long)os_pid(), try,
-						 SL_ARG(job->host));
+						 (long long)(os_wall() / OS_SECOND), (long)os_pid(),
+						 try, SL_ARG(job->host));
 
 		*path = join(job, "tmp", name);
 		fd = os_openat(AT_FDCWD, *path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
@@ -92,7 +96,8 @@ static int create(const struct job *job, const char **path)
 	return fd;
 }
 
-/* final_name - the device and inode number of a file that exists tell it from all others of this time. */
+/* final_name - the device and inode number of a file that exists tell it from all others of this
+ * time. */
 static struct slice final_name(const struct job *job, const struct stat *st)
 {
 	int64_t now = os_wall();
@@ -136,12 +141,14 @@ static struct outcome failed(const struct job *job, const char *what, const char
 	struct slice text = arena_printf(job->arena, "maildir delivery failed: %s%s", what, path);
 
 	if (error == EACCES) {
-		job_warn(job, arena_printf(job->arena, "maildir access problem for UID/GID=%lu/%lu: %s%s: %s",
-					   (unsigned long)job->uid, (unsigned long)job->gid, what, path,
-					   strerror(error)));
+		job_warn(job, arena_printf(job->arena,
+					   "maildir access problem for UID/GID=%lu/%lu: %s%s: %s",
+					   (unsigned long)job->uid, (unsigned long)job->gid, what,
+					   path, strerror(error)));
 		job_warn(job, SL("perhaps you need to create the maildirs in advance"));
 	}
-	return outcome_failed_because(job->arena, outcome_error_dsn(error, SL("5.2.0")), text, error);
+	return outcome_failed_because(job->arena, outcome_error_dsn(error, SL("5.2.0")), text,
+				      error);
 }
 
 /* publish - from tmp/ to new/, durably. */
@@ -173,7 +180,8 @@ struct outcome job_maildir(struct job *job)
 
 	job_limit_size(job);
 	if (job_become(job) < 0)
-		return outcome_failed_because(job->arena, SL("4.3.0"), SL("cannot become the recipient"), errno);
+		return outcome_failed_because(job->arena, SL("4.3.0"),
+					      SL("cannot become the recipient"), errno);
 	fd = create(job, &path);
 	if (fd < 0)
 		return failed(job, "create maildir file ", path, errno);

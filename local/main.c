@@ -36,13 +36,15 @@ static bool list_has(struct slice list, struct slice wanted)
 
 static unsigned kinds_in(struct slice list)
 {
-	return (list_has(list, SL("alias")) ? FROM_ALIAS : 0u) | (list_has(list, SL("forward")) ? FROM_FORWARD : 0u) |
+	return (list_has(list, SL("alias")) ? FROM_ALIAS : 0u) |
+	       (list_has(list, SL("forward")) ? FROM_FORWARD : 0u) |
 	       (list_has(list, SL("include")) ? FROM_INCLUDE : 0u);
 }
 
 static unsigned locks_in(struct slice list)
 {
-	return (list_has(list, SL("fcntl")) ? LOCK_FCNTL : 0u) | (list_has(list, SL("flock")) ? LOCK_FLOCK : 0u) |
+	return (list_has(list, SL("fcntl")) ? LOCK_FCNTL : 0u) |
+	       (list_has(list, SL("flock")) ? LOCK_FLOCK : 0u) |
 	       (list_has(list, SL("dotlock")) ? LOCK_DOT : 0u);
 }
 
@@ -89,10 +91,12 @@ static void open_tables(struct local *p, struct arena *arena)
 
 	p->tables = table_set_create(&config);
 	p->route = route_create(s, p->tables);
-	p->mailbox_transport_maps = table_list_create(p->tables, s->mailbox_transport_maps, TABLE_FOLD | TABLE_NO_SUBST);
+	p->mailbox_transport_maps =
+	    table_list_create(p->tables, s->mailbox_transport_maps, TABLE_FOLD | TABLE_NO_SUBST);
 	p->fallback_transport_maps =
 	    table_list_create(p->tables, s->fallback_transport_maps, TABLE_FOLD | TABLE_NO_SUBST);
-	p->mailbox_command_maps = table_list_create(p->tables, s->mailbox_command_maps, TABLE_FOLD | TABLE_NO_SUBST);
+	p->mailbox_command_maps =
+	    table_list_create(p->tables, s->mailbox_command_maps, TABLE_FOLD | TABLE_NO_SUBST);
 	open_aliases(p, arena);
 }
 
@@ -143,12 +147,15 @@ static enum result check_settings(const struct local *p)
 {
 	const struct settings *s = p->settings;
 
-	if (s->mailbox_size_limit > 0 && (s->message_size_limit == 0 || s->mailbox_size_limit < s->message_size_limit)) {
-		LOG(fatal, .text = SL("configuration error: mailbox_size_limit is smaller than message_size_limit"));
+	if (s->mailbox_size_limit > 0 &&
+	    (s->message_size_limit == 0 || s->mailbox_size_limit < s->message_size_limit)) {
+		LOG(fatal, .text = SL("configuration error: mailbox_size_limit is smaller than "
+				      "message_size_limit"));
 		return RES_PERM;
 	}
 	if (p->default_account.uid == 0) {
-		LOG(fatal, .text = SL("default_privs must name an account that exists and is not root's"));
+		LOG(fatal,
+		    .text = SL("default_privs must name an account that exists and is not root's"));
 		return RES_PERM;
 	}
 	return RES_OK;
@@ -181,7 +188,8 @@ static enum result local_open(struct daemon_context *context)
 static void local_start(struct daemon_context *context)
 {
 	struct local *p = context->state;
-	struct slice path = arena_printf(context->arena, "public/%.*s", SL_ARG(p->settings->cleanup_service_name));
+	struct slice path =
+	    arena_printf(context->arena, "public/%.*s", SL_ARG(p->settings->cleanup_service_name));
 
 	p->cleanup = ipc_client_create(path.p, KEPT_CLEANUP_CONNECTIONS);
 	daemon_watch_tables(context, p->tables);

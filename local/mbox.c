@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mbox - append to a file, locked, and leave it as it was when that does not work. The order is that of the
- * other programs that read mailboxes: lock file first, then open, then the locks on the open file.
+ * mbox - append to a file, locked, and leave it as it was when that does not work. The order is
+ * that of the other programs that read mailboxes: lock file first, then open, then the locks on the
+ * open file.
  */
 #include "local/job.h"
 #include "os/clock.h"
@@ -81,7 +82,8 @@ static bool lock_name(struct mbox *m, struct outcome *o)
 		return true;
 	}
 	error = errno;
-	*o = error == EEXIST ? because(job, SL("4.2.0"), text.p, error) : problem(job, text.p, error);
+	*o = error == EEXIST ? because(job, SL("4.2.0"), text.p, error)
+			     : problem(job, text.p, error);
 	/* files lie in folders of all kinds */
 	if (error == EEXIST || job->is_mailbox)
 		return false;
@@ -92,19 +94,22 @@ static bool lock_name(struct mbox *m, struct outcome *o)
 /* ---- opening */
 
 /*
- * trusted_link - may this symbolic link be followed? Only root's, in a folder where nobody else could have
- * put it.
+ * trusted_link - may this symbolic link be followed? Only root's, in a folder where nobody else
+ * could have put it.
  */
 static bool trusted_link(const struct job *job)
 {
 	struct slice path = slice_str(job->path);
 	ssize_t slash = slice_rfind(path, '/');
-	struct slice parent = slash > 0 ? arena_dup(job->arena, slice_sub(path, 0, (size_t)slash)) : SL("/");
+	struct slice parent =
+	    slash > 0 ? arena_dup(job->arena, slice_sub(path, 0, (size_t)slash)) : SL("/");
 	struct stat st;
 
-	if (os_fstatat(AT_FDCWD, job->path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode) || st.st_uid != 0)
+	if (os_fstatat(AT_FDCWD, job->path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode) ||
+	    st.st_uid != 0)
 		return false;
-	return os_fstatat(AT_FDCWD, parent.p, &st, 0) == 0 && st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH));
+	return os_fstatat(AT_FDCWD, parent.p, &st, 0) == 0 && st.st_uid == 0 &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
 static bool open_existing(struct mbox *m, struct outcome *o)
@@ -141,7 +146,8 @@ static bool create(struct mbox *m, struct outcome *o)
 {
 	const struct job *job = m->job;
 
-	m->fd = os_openat(AT_FDCWD, job->path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	m->fd = os_openat(AT_FDCWD, job->path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW,
+			  0600);
 	if (m->fd < 0 && errno == EEXIST)
 		return open_existing(m, o);
 	if (m->fd < 0) {
@@ -207,13 +213,18 @@ static bool acceptable(const struct mbox *m, struct outcome *o)
 	const struct job *job = m->job;
 
 	if (job->is_mailbox && !S_ISREG(m->st.st_mode)) {
-		*o = outcome_failed(SL("5.2.0"), arena_printf(job->arena, "destination %s is not a regular file",
-							      job->path));
+		*o = outcome_failed(
+		    SL("5.2.0"),
+		    arena_printf(job->arena, "destination %s is not a regular file", job->path));
 	} else if (job->is_mailbox && job->strict_owner && m->st.st_uid != job->owner) {
-		*o = outcome_failed(SL("4.2.0"), arena_printf(job->arena,
-							      "destination %s is not owned by recipient", job->path));
-		job_warn(job, SL("specify \"strict_mailbox_ownership = no\" to ignore mailbox ownership mismatch"));
-	} else if (!job->is_mailbox && S_ISREG(m->st.st_mode) && (m->st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH))) {
+		*o = outcome_failed(SL("4.2.0"),
+				    arena_printf(job->arena,
+						 "destination %s is not owned by recipient",
+						 job->path));
+		job_warn(job, SL("specify \"strict_mailbox_ownership = no\" to ignore mailbox "
+				 "ownership mismatch"));
+	} else if (!job->is_mailbox && S_ISREG(m->st.st_mode) &&
+		   (m->st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH))) {
 		*o = outcome_failed(SL("5.7.1"), SL("file is executable"));
 	} else {
 		return true;
@@ -260,8 +271,8 @@ static struct outcome append(const struct mbox *m)
 		return outcome_sent(SL("delivered to mailbox"));
 	error = errno;
 	if (S_ISREG(m->st.st_mode) && os_ftruncate(m->fd, m->st.st_size) < 0)
-		job_warn(job, arena_printf(job->arena, "%s: cannot truncate to its former size: %s", job->path,
-					   strerror(errno)));
+		job_warn(job, arena_printf(job->arena, "%s: cannot truncate to its former size: %s",
+					   job->path, strerror(errno)));
 	return because(job, outcome_error_dsn(error, SL("5.3.0")), what, error);
 }
 
@@ -309,9 +320,10 @@ struct outcome job_mbox(struct job *job)
 			o.text = arena_printf(job->arena, "delivered to file: %s", job->path);
 		return o;
 	}
-	text = job->is_mailbox ? arena_printf(job->arena, "cannot update mailbox %s for user %.*s. ", job->path,
-					      SL_ARG(job->user))
-			       : arena_printf(job->arena, "cannot append message to file %s: ", job->path);
+	text = job->is_mailbox
+		   ? arena_printf(job->arena, "cannot update mailbox %s for user %.*s. ", job->path,
+				  SL_ARG(job->user))
+		   : arena_printf(job->arena, "cannot append message to file %s: ", job->path);
 	o.text = arena_printf(job->arena, "%.*s%.*s", SL_ARG(text), SL_ARG(o.text));
 	return o;
 }

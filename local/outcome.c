@@ -15,15 +15,16 @@ struct outcome outcome_failed(struct slice dsn, struct slice text)
 {
 	bool forever = dsn.n > 0 && dsn.p[0] == '5';
 
-	return (struct outcome){.status = forever ? DELIVERY_STATUS_BOUNCED : DELIVERY_STATUS_DEFERRED,
+	return (struct outcome){.status =
+				    forever ? DELIVERY_STATUS_BOUNCED : DELIVERY_STATUS_DEFERRED,
 				.dsn = dsn,
 				.text = text};
 }
 
-struct outcome outcome_failed_because(struct arena *arena, struct slice dsn, struct slice text, int error)
+struct outcome outcome_failed_because(struct arena *arena, struct slice dsn, struct slice text,
+				      int error)
 {
-	return outcome_failed(dsn,
-			      arena_printf(arena, "%.*s: %s", SL_ARG(text), strerror(error)));
+	return outcome_failed(dsn, arena_printf(arena, "%.*s: %s", SL_ARG(text), strerror(error)));
 }
 
 struct slice outcome_error_dsn(int error, struct slice otherwise)
@@ -87,8 +88,8 @@ static struct slice with_output(struct arena *arena, struct slice text, struct s
 	return arena_printf(arena, "%.*s. Command output: %.*s", SL_ARG(text), SL_ARG(output));
 }
 
-static struct outcome failed(struct arena *arena, struct slice dsn, struct slice text, struct slice output,
-			     struct slice otherwise)
+static struct outcome failed(struct arena *arena, struct slice dsn, struct slice text,
+			     struct slice output, struct slice otherwise)
 {
 	struct outcome o = outcome_failed(dsn, with_output(arena, text, output));
 
@@ -97,8 +98,8 @@ static struct outcome failed(struct arena *arena, struct slice dsn, struct slice
 }
 
 /*
- * said_by_itself - output that begins with an enhanced status code. One that does not speak of failure,
- * from a command that failed, counts as 5.0.0.
+ * said_by_itself - output that begins with an enhanced status code. One that does not speak of
+ * failure, from a command that failed, counts as 5.0.0.
  */
 static bool said_by_itself(struct arena *arena, struct slice output, struct outcome *o)
 {
@@ -114,7 +115,8 @@ static bool said_by_itself(struct arena *arena, struct slice output, struct outc
 	return true;
 }
 
-struct outcome outcome_of_command(struct arena *arena, int status, struct slice command, struct slice output)
+struct outcome outcome_of_command(struct arena *arena, int status, struct slice command,
+				  struct slice output)
 {
 	const struct exit_meaning *meaning;
 	struct outcome o;
@@ -122,17 +124,20 @@ struct outcome outcome_of_command(struct arena *arena, int status, struct slice 
 
 	output = slice_trim(output);
 	if (WIFSIGNALED(status)) {
-		text = arena_printf(arena, "Command died with signal %d: \"%.*s\"", WTERMSIG(status),
-				    SL_ARG(command));
-		return failed(arena, SL("4.3.0"), text, output, slice_str(exit_meaning(EX_SOFTWARE)->text));
+		text = arena_printf(arena, "Command died with signal %d: \"%.*s\"",
+				    WTERMSIG(status), SL_ARG(command));
+		return failed(arena, SL("4.3.0"), text, output,
+			      slice_str(exit_meaning(EX_SOFTWARE)->text));
 	}
 	if (WEXITSTATUS(status) == 0)
-		return outcome_sent(arena_printf(arena, "delivered to command: %.*s", SL_ARG(command)));
+		return outcome_sent(
+		    arena_printf(arena, "delivered to command: %.*s", SL_ARG(command)));
 	if (said_by_itself(arena, output, &o))
 		return o;
 	meaning = exit_meaning(WEXITSTATUS(status));
 	if (meaning != NULL)
-		return failed(arena, meaning->dsn, slice_str(meaning->text), output, slice_str(meaning->text));
+		return failed(arena, meaning->dsn, slice_str(meaning->text), output,
+			      slice_str(meaning->text));
 	text = arena_printf(arena, "Command died with status %d: \"%.*s\"", WEXITSTATUS(status),
 			    SL_ARG(command));
 	return failed(arena, SL("5.3.0"), text, output, SL("unknown mail system error"));
@@ -143,5 +148,6 @@ struct outcome outcome_of_timeout(struct arena *arena, struct slice command, str
 	struct slice text =
 	    arena_printf(arena, "Command time limit exceeded: \"%.*s\"", SL_ARG(command));
 
-	return failed(arena, SL("5.3.0"), text, slice_trim(output), SL("unknown mail system error"));
+	return failed(arena, SL("5.3.0"), text, slice_trim(output),
+		      SL("unknown mail system error"));
 }

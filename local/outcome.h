@@ -17,15 +17,17 @@ struct outcome {
 struct outcome outcome_sent(struct slice text);
 struct outcome outcome_failed(struct slice dsn, struct slice text);
 /* outcome_failed_because - with ": " and the error's text behind; see outcome_error_dsn. */
-struct outcome outcome_failed_because(struct arena *arena, struct slice dsn, struct slice text, int error);
+struct outcome outcome_failed_because(struct arena *arena, struct slice dsn, struct slice text,
+				      int error);
 /*
- * outcome_error_dsn - the status that an error of a mailbox's file system deserves: full disks, failing
- * disks and busy files are temporary, a full quota is not; `otherwise` for all else.
+ * outcome_error_dsn - the status that an error of a mailbox's file system deserves: full disks,
+ * failing disks and busy files are temporary, a full quota is not; `otherwise` for all else.
  */
 struct slice outcome_error_dsn(int error, struct slice otherwise);
 
 /* outcome_of_command - `status` as wait() gives it; output: what the command wrote, cut. */
-struct outcome outcome_of_command(struct arena *arena, int status, struct slice command, struct slice output);
+struct outcome outcome_of_command(struct arena *arena, int status, struct slice command,
+				  struct slice output);
 /* outcome_of_timeout - the command was ended because it took too long. */
 struct outcome outcome_of_timeout(struct arena *arena, struct slice command, struct slice output);
 

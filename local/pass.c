@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pass - mailbox_transport, fallback_transport: another delivery agent gets the recipient, and answers for
- * it. It writes the log line; its outcome goes on to qmgr.
+ * pass - mailbox_transport, fallback_transport: another delivery agent gets the recipient, and
+ * answers for it. It writes the log line; its outcome goes on to qmgr.
  */
 #include "local/local.h"
 #include "log/events.h"
@@ -15,26 +15,29 @@ static bool bad_name(struct slice name)
 }
 
 /* hear - what the agent says until it is done. */
-static enum ipc_status hear(struct delivery *d, struct ipc_conn *conn, struct delivery_rcpt_result *result,
-			    bool *have)
+static enum ipc_status hear(struct delivery *d, struct ipc_conn *conn,
+			    struct delivery_outcome *outcome, bool *have)
 {
 	for (;;) {
 		int64_t deadline = os_deadline(d->p->settings->daemon_timeout);
 		struct delivery_deliver_done done;
+		struct delivery_rcpt_result result;
 		struct ipc_frame frame;
 		enum ipc_status rc = ipc_receive(conn, &frame, deadline);
 
 		if (rc != IPC_OK)
 			return rc;
-		if (delivery_rcpt_result_decode(&frame, d->arena, result))
-			*have = true;
-		else
-			return delivery_deliver_done_decode(&frame, d->arena, &done) ? IPC_OK : IPC_GARBAGE;
+		if (!delivery_rcpt_result_decode(&frame, d->arena, &result))
+			return delivery_deliver_done_decode(&frame, d->arena, &done) ? IPC_OK
+										     : IPC_GARBAGE;
+		*outcome = result.outcome;
+		*have = true;
 	}
 }
 
-static enum ipc_status ask(struct delivery *d, const char *path, const struct delivery_deliver *request,
-			   struct delivery_rcpt_result *result, bool *have)
+static enum ipc_status ask(struct delivery *d, const char *path,
+			   const struct delivery_deliver *request,
+			   struct delivery_outcome *outcome, bool *have)
 {
 	int64_t deadline = os_deadline(d->p->settings->ipc_timeout);
 	struct ipc_conn *conn;
@@ -43,12 +46,12 @@ static enum ipc_status ask(struct delivery *d, const char *path, const struct de
 	if (rc == IPC_OK)
 		rc = delivery_deliver_send(conn, request, deadline);
 	if (rc == IPC_OK)
-		rc = hear(d, conn, result, have);
+		rc = hear(d, conn, outcome, have);
 	ipc_conn_close(&conn);
 	return rc;
 }
 
-static void tell(struct delivery *d, const struct task *t, const struct delivery_rcpt_result *r)
+static void tell(struct delivery *d, const struct task *t, const struct delivery_outcome *r)
 {
 	struct agent_outcome o = {.status = r->status,
 				  .dsn = r->dsn,
@@ -72,7 +75,7 @@ void pass_on(struct delivery *d, const struct task *t, struct slice transport)
 {
 	struct delivery_deliver request = *d->request;
 	struct mail_recipient rcpt = *d->rcpt;
-	struct delivery_rcpt_result result = {0};
+	struct delivery_outcome outcome = {0};
 	struct slice name, nexthop, path;
 	bool have = false;
 	enum ipc_status rc = IPC_LOST;
@@ -87,9 +90,9 @@ void pass_on(struct delivery *d, const struct task *t, struct slice transport)
 	request.nexthop = nexthop.n > 0 ? nexthop : d->request->nexthop;
 	request.sender = t->sender;
 	if (!bad_name(name))
-		rc = ask(d, path.p, &request, &result, &have);
+		rc = ask(d, path.p, &request, &outcome, &have);
 	if (have) {
-		tell(d, t, &result);
+		tell(d, t, &outcome);
 		return;
 	}
 	LOG(service_problem, .service = path, .problem = slice_str(ipc_status_text(rc)));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * resend - mail that goes on: one new message for each sender and Delivered-To it goes on with, so that each
- * of its recipients has a record of its own in the queue.
+ * resend - mail that goes on: one new message for each sender and Delivered-To it goes on with, so
+ * that each of its recipients has a record of its own in the queue.
  */
 #include "daemon/intake.h"
 #include "daemon/mail_date.h"
@@ -11,7 +11,6 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "queue/envelope.h"
-
 
 struct target {
 	struct target *next;
@@ -35,7 +34,8 @@ static struct forward *forward_for(struct delivery *d, const struct task *t)
 	struct forward **at = &d->forwards;
 
 	for (; *at != NULL; at = &(*at)->next)
-		if (slice_eq((*at)->sender, t->sender) && slice_caseeq((*at)->delivered, t->delivered))
+		if (slice_eq((*at)->sender, t->sender) &&
+		    slice_caseeq((*at)->delivered, t->delivered))
 			return *at;
 	*at = ARENA_NEW(d->arena, struct forward);
 	(*at)->sender = t->sender;
@@ -53,7 +53,8 @@ void resend_add(struct delivery *d, const struct task *t, struct slice address)
 	if (!delivery_once(d, "resend", arena_lower(d->arena, address)))
 		return;
 	if (d->probe) {
-		struct outcome o = outcome_sent(arena_printf(d->arena, "forwards to %.*s", SL_ARG(address)));
+		struct outcome o =
+		    outcome_sent(arena_printf(d->arena, "forwards to %.*s", SL_ARG(address)));
 
 		delivery_ended(d, t, &o);
 		return;
@@ -73,8 +74,8 @@ static void put_head(struct delivery *d, struct forward *f, int64_t deadline)
 
 	intake_content(f->intake,
 		       arena_printf(d->arena, "Received: by %.*s (%.*s)\r\n\tid %.*s; %.*s\r\n",
-				    SL_ARG(s->myhostname), SL_ARG(s->mail_name), SL_ARG(intake_id(f->intake)),
-				    SL_ARG(date)),
+				    SL_ARG(s->myhostname), SL_ARG(s->mail_name),
+				    SL_ARG(intake_id(f->intake)), SL_ARG(date)),
 		       deadline);
 	if (d->p->delivered_to_forward)
 		intake_content(f->intake,
@@ -108,7 +109,8 @@ static bool begin(struct delivery *d, struct forward *f, int64_t deadline)
 	const struct delivery_deliver *r = d->request;
 	struct cleanup_envelope_begin envelope = {
 	    .origin = CLEANUP_ORIGIN_FORWARD,
-	    .context = slice_eq(r->rewrite_context, SL("remote")) ? CLEANUP_CONTEXT_REMOTE : CLEANUP_CONTEXT_LOCAL,
+	    .context = slice_eq(r->rewrite_context, SL("remote")) ? CLEANUP_CONTEXT_REMOTE
+								  : CLEANUP_CONTEXT_LOCAL,
 	    .no_header_body_checks = true,
 	    .no_milters = true,
 	    .smtputf8 = (r->flags & QUEUE_SMTPUTF8) != 0,
@@ -124,13 +126,15 @@ static bool begin(struct delivery *d, struct forward *f, int64_t deadline)
 	    .origin_name = SL("local"),
 	};
 	struct intake_result failure;
-	enum result rc = intake_begin(d->p->cleanup, &envelope, deadline, d->arena, &f->intake, &failure);
+	enum result rc =
+	    intake_begin(d->p->cleanup, &envelope, deadline, d->arena, &f->intake, &failure);
 
 	for (const struct target *to = f->first; rc == RES_OK && to != NULL; to = to->next) {
-		struct cleanup_envelope_rcpt rcpt = {.address = to->address,
-						     .orig = d->rcpt->orig.n > 0 ? d->rcpt->orig : d->rcpt->address,
-						     .orcpt = f->kept_sender ? d->rcpt->orcpt : SL_NULL,
-						     .notify = to->notify};
+		struct cleanup_envelope_rcpt rcpt = {
+		    .address = to->address,
+		    .orig = d->rcpt->orig.n > 0 ? d->rcpt->orig : d->rcpt->address,
+		    .orcpt = f->kept_sender ? d->rcpt->orcpt : SL_NULL,
+		    .notify = to->notify};
 
 		intake_recipient(f->intake, &rcpt, deadline);
 	}
@@ -145,7 +149,8 @@ static bool resend(struct delivery *d, struct forward *f)
 
 	if (ok) {
 		put_head(d, f, deadline);
-		ok = put_message(d, f, deadline) && intake_commit(f->intake, deadline, &result) == RES_OK;
+		ok = put_message(d, f, deadline) &&
+		     intake_commit(f->intake, deadline, &result) == RES_OK;
 		f->id = arena_dup(d->arena, intake_id(f->intake));
 	}
 	intake_end(&f->intake);
@@ -159,8 +164,9 @@ void resend_all(struct delivery *d)
 	for (struct forward *f = d->forwards; f != NULL && !d->deferred; f = f->next) {
 		struct outcome o;
 
-		o = resend(d, f) ? outcome_sent(arena_printf(d->arena, "forwarded as %.*s", SL_ARG(f->id)))
-				 : outcome_failed(SL("4.3.0"), SL("unable to forward message"));
+		o = resend(d, f)
+			? outcome_sent(arena_printf(d->arena, "forwarded as %.*s", SL_ARG(f->id)))
+			: outcome_failed(SL("4.3.0"), SL("unable to forward message"));
 		delivery_ended(d, &whole, &o);
 	}
 }

@@ -41,26 +41,43 @@ static char peek(const struct reader *r, size_t ahead)
 	return r->at + ahead < r->in.n ? r->in.p[r->at + ahead] : '\0';
 }
 
+/* word_end - of a word that begins here: the next separator outside quotes. */
+static size_t word_end(const struct reader *r)
+{
+	bool quoted = false;
+	size_t at;
+
+	for (at = r->at; at < r->in.n; at++) {
+		char c = r->in.p[at];
+
+		if (c == '"')
+			quoted = !quoted;
+		else if (!quoted && is_separator(c))
+			break;
+		else if (quoted && c == '\\' && at + 1 < r->in.n)
+			at++;
+	}
+	return at;
+}
+
 /*
- * word - up to a separator outside quotes, the quotes and their backslashes taken off: |"a b", "|a b",
- * :include:"/x y" are all one word.
+ * word - its quotes and their backslashes taken off: "|a b", |"a b", :include:"/x y" are all one
+ * word.
  */
 static struct slice word(struct reader *r)
 {
-	char *text = arena_alloc(r->arena, r->in.n - r->at + 1);
-	size_t n = 0;
+	size_t end = word_end(r), n = 0;
+	char *text = arena_alloc(r->arena, end - r->at + 1);
 	bool quoted = false;
 
-	for (; r->at < r->in.n; r->at++) {
+	for (; r->at < end; r->at++) {
 		char c = r->in.p[r->at];
 
 		if (c == '"') {
 			quoted = !quoted;
 			continue;
 		}
-		if (!quoted && is_separator(c))
-			break;
-		if (quoted && c == '\\' && r->at + 1 < r->in.n)
+		if (quoted && c == '\\' && r->at + 1 < end)
 			c = r->in.p[++r->at];
 		text[n++] = c;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * token - what may stand on the right side of an alias, in a .forward or an :include: file (aliases(5)):
- * addresses, "|command", /file/name, :include:/file, \user. Pure.
+ * token - what may stand on the right side of an alias, in a .forward or an :include: file
+ * (aliases(5)): addresses, "|command", /file/name, :include:/file, \user. Pure.
  */
 #ifndef LOCAL_TOKEN_H
 #define LOCAL_TOKEN_H

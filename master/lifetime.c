@@ -67,7 +67,7 @@ static void stop_service(struct master *m, struct service *s)
 {
 	listeners_close(m, s);
 	LIST_FOREACH(node, &s->processes)
-		process_drain(CONTAINER_OF(node, struct process, link));
+		process_end(CONTAINER_OF(node, struct process, link));
 }
 
 /* stop_services - those that carry the log, or the others; how many processes of these remain. */

@@ -41,6 +41,7 @@ struct process {
 	unsigned slot; /* lowest number free in the service */
 	int fd;	       /* our end of the daemon's descriptor 3; -1: it has closed it */
 	enum process_state state;
+	bool ending; /* was told that the suite ends */
 	bool draining;	  /* told to finish; no longer counted */
 	int64_t ready_at; /* 0: never was */
 	char *status_path;
@@ -137,10 +138,12 @@ void services_end(struct master *m);
 struct process *process_start(struct master *m, struct service *s);
 /* process_event - read what the process says. */
 void process_event(struct master *m, struct process *p);
-/* process_tell - one byte: 'D' drain, 'W' wake up. */
+/* process_tell - one byte: 'D' drain, 'E' the suite ends (comes before 'D'), 'W' wake up. */
 void process_tell(struct process *p, char byte);
 /* process_drain - tell it to finish, count it no longer. */
 void process_drain(struct process *p);
+/* process_end - process_drain, when the whole suite ends. */
+void process_end(struct process *p);
 /* processes_reap - collect all that have ended. */
 void processes_reap(struct master *m);
 size_t processes_alive(const struct master *m);

@@ -326,6 +326,14 @@ void process_drain(struct process *p)
 	process_tell(p, 'D');
 }
 
+void process_end(struct process *p)
+{
+	if (!p->ending)
+		process_tell(p, 'E');
+	p->ending = true;
+	process_drain(p);
+}
+
 static struct process *find_process(const struct master *m, pid_t pid)
 {
 	LIST_FOREACH(node, &m->services) {

@@ -2,7 +2,6 @@
 #include "qmgr/qmgr.h"
 
 #include "base/check.h"
-#include "ipc/qmgr.h"
 #include "log/events.h"
 
 #include <stdlib.h>
@@ -15,6 +14,7 @@ struct client {
 	struct daemon_session *session;
 	bool trusted; /* root or the mail owner */
 	bool writer;  /* a cleanup process */
+	bool agent;   /* one of the accounts of delivery agents */
 };
 
 static int64_t reply_deadline(const struct client *c)
@@ -389,6 +389,23 @@ static enum ipc_status on_active_list(struct ipc_conn *conn, const void *msg, st
 	return status;
 }
 
+static enum ipc_status on_late_outcomes(struct ipc_conn *conn, const void *msg, struct arena *arena,
+					void *arg)
+{
+	struct client *c = arg;
+	enum ipc_status status;
+
+	(void)arena;
+	if (!c->agent)
+		return IPC_GARBAGE;
+	daemon_session_idle(c->session, false);
+	status = handover_outcomes(c->q, msg);
+	if (status == IPC_OK)
+		status = qmgr_late_noted_send(conn, NULL, reply_deadline(c));
+	daemon_session_idle(c->session, true);
+	return status;
+}
+
 static enum ipc_status on_wake_up(struct ipc_conn *conn, const void *m, struct arena *arena, void *arg)
 {
 	(void)conn;
@@ -412,15 +429,18 @@ void control_session(struct daemon_context *context, struct daemon_session *sess
 	static const struct ipc_handler handlers[] = {
 	    {&qmgr_writer_hello_message, on_hello},     {&qmgr_message_queued_message, on_queued},
 	    {&qmgr_queue_flush_message, on_flush},      {&qmgr_queue_control_message, on_control},
-	    {&qmgr_active_list_message, on_active_list}, {&qmgr_wake_up_message, on_wake_up}};
+	    {&qmgr_active_list_message, on_active_list}, {&qmgr_wake_up_message, on_wake_up},
+	    {&qmgr_late_outcomes_message, on_late_outcomes}};
 	struct qmgr *q = context->state;
 	struct client c = {.q = q, .session = session};
 	struct ipc_conn *conn = ipc_conn_create(session->fd);
 	pid_t pid;
 	uid_t uid;
 
-	if (ipc_conn_peer(conn, &pid, &uid) == 0)
+	if (ipc_conn_peer(conn, &pid, &uid) == 0) {
 		c.trusted = uid == 0 || uid == context->owner_uid;
+		c.agent = c.trusted || uid == q->smtp_uid;
+	}
 	daemon_session_idle(session, true);
 	(void)ipc_serve(conn, handlers, sizeof(handlers) / sizeof(handlers[0]), &c, OS_NEVER);
 	ipc_conn_close(&conn);

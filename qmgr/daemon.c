@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "daemon/privileges.h"
+#include "daemon/sandbox.h"
 #include "log/events.h"
 #include "os/file.h"
 #include "os/process.h"
@@ -13,7 +14,9 @@
 #define WORKERS 6
 #define DEFERRERS 2
 #define SYNC_INTERVAL OS_SECOND
-#define DRAIN_PATIENCE (30 * OS_SECOND) /* for deliveries under way; then their outcome is lost */
+#define GRACE (3 * OS_SECOND)           /* for deliveries under way when a successor waits */
+#define ENDING_GRACE (9 * OS_SECOND)    /* when none does: master insists after 5 s, and ends us after 10 */
+#define DRAIN_PATIENCE (5 * OS_SECOND)  /* for what does not wait for agents */
 #define AGENT_DELIVERIES 2000           /* at once, to an agent that serves any number */
 #define RECIPIENTS_MAX 1000             /* in one delivery: bound of delivery.ipc */
 #define SPARE_FILES 300
@@ -129,6 +132,18 @@ static void services_load(struct qmgr *q)
 				 "transports");
 }
 
+/* find_smtp_account - the one delivery agent that is neither root nor the mail owner. */
+static void find_smtp_account(struct qmgr *q)
+{
+	const struct privileges *row = privileges_find(SL("smtp"));
+	struct sandbox_accounts accounts;
+	struct slice missing;
+
+	q->smtp_uid = q->context->owner_uid;
+	if (row && sandbox_accounts(row, q->settings, &accounts, &missing) == RES_OK)
+		q->smtp_uid = accounts.uid;
+}
+
 static enum result qmgr_open(struct daemon_context *context)
 {
 	struct qmgr *q = ARENA_NEW(context->arena, struct qmgr);
@@ -139,6 +154,7 @@ static enum result qmgr_open(struct daemon_context *context)
 	q->double_bounce = q->settings->double_bounce_sender;
 	q->notify_2bounce = settings_list_has(q->settings->notify_classes, SL("2bounce"));
 	services_load(q);
+	find_smtp_account(q);
 	q->tables = daemon_tables(q->settings, false);
 	q->route = route_create(q->settings, q->tables);
 	table_set_seal(q->tables);
@@ -274,6 +290,7 @@ static void qmgr_start(struct daemon_context *context)
 	list_init(&q->events);
 	list_init(&q->damages);
 	list_init(&q->defers);
+	list_init(&q->deliveries);
 	fiber_cond_init(&q->timer);
 	fiber_cond_init(&q->quiet);
 	fiber_cond_init(&q->dirty);
@@ -324,22 +341,43 @@ static void qmgr_wakeup(struct daemon_context *context)
 	event_found(q);
 }
 
+static int64_t grace_end(const struct qmgr *q, int64_t begun)
+{
+	return begun + (daemon_ending(q->context) ? ENDING_GRACE : GRACE);
+}
+
+/*
+ * wait_for_agents - they go on after us, and tell our successor. When none is to come, what they cannot
+ * tell us is repeated after the next start.
+ */
+static void wait_for_agents(struct qmgr *q)
+{
+	int64_t begun = os_now();
+	int64_t deadline;
+
+	while (!list_empty(&q->deliveries) && os_now() < grace_end(q, begun))
+		(void)fiber_cond_wait(&q->quiet, grace_end(q, begun), "deliveries under way");
+	if (!list_empty(&q->deliveries))
+		deliver_abandon(q, !daemon_ending(q->context));
+	deadline = os_deadline(DRAIN_PATIENCE);
+	while (q->under_way > 0 && fiber_cond_wait(&q->quiet, deadline, "work under way") == 0)
+		;
+	if (q->under_way > 0)
+		log_warning_text("%zu pieces of work are still under way: what they did may be "
+				 "repeated", q->under_way);
+}
+
 static void qmgr_drain(struct daemon_context *context)
 {
 	struct qmgr *q = context->state;
-	int64_t deadline = os_deadline(DRAIN_PATIENCE);
 
 	q->stopping = true;
 	if (!q->ready)
 		return;
 	event_take(q, &(struct sched_event){.type = SCHED_EV_DRAIN});
 	agents_prune(q, true);
-	while (q->under_way > 0 &&
-	       fiber_cond_wait(&q->quiet, deadline, "deliveries under way") == 0)
-		;
-	if (q->under_way > 0)
-		log_warning_text("%zu deliveries are still under way: their outcome will not be "
-				 "known, and they will be repeated", q->under_way);
+	wait_for_agents(q);
+	handover_drain(q);
 	/* The end of the process gives up the queue's lock; other fibers may still look into it. */
 	sync_now(q);
 }

@@ -10,6 +10,8 @@
 #define RECIPIENTS_MAX 1000 /* of one request: bound of delivery.ipc */
 
 struct delivery {
+	struct list link; /* in q->deliveries */
+	struct fiber *fiber;
 	struct qmgr *q;
 	struct sched_delivery *d;
 	struct message *message;
@@ -18,11 +20,19 @@ struct delivery {
 	size_t left;     /* not reported */
 	size_t deferred;
 	bool begun;      /* the agent has said something */
+	bool sent;       /* the agent has the request, or will find it waiting */
+	bool abandoned;
+	bool away;       /* and what has no outcome is marked as under way elsewhere */
 };
 
 static struct queue_recipient *recipient_at(struct message *m, uint32_t index)
 {
 	return &m->loaded->m.envelope->recipients[index];
+}
+
+bool recipient_undone(const struct queue_recipient *r)
+{
+	return r->outcome == QUEUE_PENDING || r->outcome == QUEUE_DEFERRED;
 }
 
 void recipient_mark(struct qmgr *q, struct message *m, uint32_t index, const struct queue_mark *mark)
@@ -80,12 +90,18 @@ static void defer_one(struct qmgr *q, struct message *m, uint32_t index, struct 
 void deliver_suspend(struct qmgr *q, const struct sched_action *action)
 {
 	const struct sched_delivery *d = action->delivery;
+	struct message *m = (struct message *)d->item;
+	size_t deferred = 0;
 
-	for (size_t i = 0; i < d->count; i++)
-		defer_one(q, (struct message *)d->item, d->recipients[i], action->reason);
+	for (size_t i = 0; i < d->count; i++) {
+		if (!recipient_undone(recipient_at(m, d->recipients[i])))
+			continue; /* a late outcome came first */
+		defer_one(q, m, d->recipients[i], action->reason);
+		deferred++;
+	}
 	event_take(q, &(struct sched_event){.type = SCHED_EV_DELIVERED,
 					    .delivery = action->delivery,
-					    .deferred = d->count});
+					    .deferred = deferred});
 }
 
 /* ---- the request */
@@ -102,6 +118,7 @@ static void request_fill(const struct delivery *dv, struct delivery_deliver *m)
 	const struct loaded *loaded = dv->message->loaded;
 	const struct queue_envelope *env = loaded->m.envelope;
 	struct mail_recipient *out = ARENA_ARRAY(dv->arena, dv->d->count, struct mail_recipient);
+	size_t count = 0;
 
 	*m = (struct delivery_deliver){
 	    .queue_id = queue_id_slice(&env->id),
@@ -123,17 +140,19 @@ static void request_fill(const struct delivery *dv, struct delivery_deliver *m)
 	    .log_ident = env->log_ident,
 	    .rewrite_context = env->rewrite_context,
 	    .recipients = out,
-	    .recipients_count = dv->d->count,
 	};
 	for (size_t i = 0; i < dv->d->count; i++) {
 		const struct queue_recipient *r = recipient_at(dv->message, dv->d->recipients[i]);
 
-		out[i] = (struct mail_recipient){.index = dv->d->recipients[i],
-						 .address = r->address,
-						 .orig = r->original,
-						 .orcpt = r->orcpt,
-						 .notify = r->notify};
+		if (dv->reported[i])
+			continue;
+		out[count++] = (struct mail_recipient){.index = dv->d->recipients[i],
+						       .address = r->address,
+						       .orig = r->original,
+						       .orcpt = r->orcpt,
+						       .notify = r->notify};
 	}
+	m->recipients_count = count;
 }
 
 /* ---- outcomes */
@@ -148,7 +167,7 @@ static ssize_t place_of(const struct delivery *dv, uint32_t index)
 }
 
 /* outcome_of - what the status means for the queue; soft_bounce makes failures temporary. */
-static enum queue_outcome outcome_of(const struct qmgr *q, const struct delivery_rcpt_result *r,
+static enum queue_outcome outcome_of(const struct qmgr *q, const struct delivery_outcome *r,
 				     uint32_t notify)
 {
 	switch (r->status) {
@@ -173,27 +192,43 @@ static bool keeps_record(const struct message *m)
 	return m->loaded->m.envelope->flags & (QUEUE_RECORD | QUEUE_VERIFY);
 }
 
-/* take_result - false when it speaks of a recipient that was not asked for. */
-static bool take_result(struct delivery *dv, const struct delivery_rcpt_result *r)
+enum queue_outcome recipient_take(struct qmgr *q, struct message *m, const struct delivery_outcome *r)
 {
-	struct qmgr *q = dv->q;
-	ssize_t place = place_of(dv, r->index);
 	struct queue_mark mark = {.time = os_wall(), .dsn = r->dsn, .text = r->text, .relay = r->relay,
 				  .mta = r->mta, .remote = r->remote, .final = r->final};
 
-	if (place < 0 || dv->reported[place])
-		return false;
-	mark.outcome = outcome_of(q, r, recipient_at(dv->message, r->index)->notify);
-	if (mark.outcome == QUEUE_REPORTED && keeps_record(dv->message))
+	mark.outcome = outcome_of(q, r, recipient_at(m, r->index)->notify);
+	if (mark.outcome == QUEUE_REPORTED && keeps_record(m))
 		mark.outcome = QUEUE_SENT;
-	dv->reported[place] = true;
-	dv->left--;
-	dv->deferred += mark.outcome == QUEUE_DEFERRED;
 	q->deferred += mark.outcome == QUEUE_DEFERRED;
 	q->bounced += mark.outcome == QUEUE_FAILED;
 	q->delivered += mark.outcome != QUEUE_DEFERRED && mark.outcome != QUEUE_FAILED;
-	recipient_mark(q, dv->message, r->index, &mark);
+	recipient_mark(q, m, r->index, &mark);
+	return mark.outcome;
+}
+
+/* take_result - false when it speaks of a recipient that was not asked for. */
+static bool take_result(struct delivery *dv, const struct delivery_outcome *r)
+{
+	ssize_t place = place_of(dv, r->index);
+
+	if (place < 0 || dv->reported[place])
+		return false;
+	dv->reported[place] = true;
+	dv->left--;
+	dv->deferred += recipient_take(dv->q, dv->message, r) == QUEUE_DEFERRED;
 	return true;
+}
+
+bool recipient_in_flight(const struct qmgr *q, const struct message *m, uint32_t index)
+{
+	LIST_FOREACH(l, &q->deliveries) {
+		const struct delivery *dv = CONTAINER_OF(l, struct delivery, link);
+
+		if (dv->message == m && place_of(dv, index) >= 0)
+			return true;
+	}
+	return false;
 }
 
 /* defer_rest - what the agent did not speak of is not known: it is tried again. */
@@ -218,6 +253,7 @@ static enum ipc_status converse(struct delivery *dv, struct agent *a,
 	    a->conn, request, os_deadline(dv->q->settings->ipc_timeout));
 	struct ipc_frame frame;
 
+	dv->sent = dv->sent || status == IPC_OK;
 	while (status == IPC_OK) {
 		struct delivery_rcpt_result result;
 
@@ -229,7 +265,7 @@ static enum ipc_status converse(struct delivery *dv, struct agent *a,
 			return delivery_deliver_done_decode(&frame, dv->arena, done) ? IPC_OK
 										   : IPC_GARBAGE;
 		if (!delivery_rcpt_result_decode(&frame, dv->arena, &result) ||
-		    !take_result(dv, &result)) {
+		    !take_result(dv, &result.outcome)) {
 			ipc_frame_drop(&frame);
 			status = IPC_GARBAGE;
 		}
@@ -276,6 +312,34 @@ static void transport_down(struct delivery *dv, const char *why)
 						.reason = SL("4.3.0 mail transport unavailable")});
 }
 
+/*
+ * leave_behind - the agent finishes without us, or never began. Nothing is decided about the message: its
+ * successor does that.
+ */
+static void leave_behind(struct delivery *dv)
+{
+	struct queue_mark mark = away_mark;
+
+	mark.time = os_wall();
+	for (size_t i = 0; i < dv->d->count && dv->sent && dv->away; i++) {
+		if (dv->reported[i])
+			continue;
+		recipient_mark(dv->q, dv->message, dv->d->recipients[i], &mark);
+		dv->message->loaded->away = true;
+	}
+}
+
+void deliver_abandon(struct qmgr *q, bool away)
+{
+	LIST_FOREACH(l, &q->deliveries) {
+		struct delivery *dv = CONTAINER_OF(l, struct delivery, link);
+
+		dv->abandoned = true;
+		dv->away = away;
+		fiber_cancel(dv->fiber);
+	}
+}
+
 static void delivery_run(struct delivery *dv, struct sched_event *e)
 {
 	struct delivery_deliver_done done = {0};
@@ -290,8 +354,16 @@ static void delivery_run(struct delivery *dv, struct sched_event *e)
 		e->reason = arena_printf(dv->arena, "%.*s %.*s",
 					 SL_ARG(done.dead_dsn.n ? done.dead_dsn : SL("4.4.1")),
 					 SL_ARG(done.dead_text));
-		agent_give(dv->q, dv->d->transport, a,
-			   done.session_open ? done.nexthop : SL_NULL);
+		if (delivery_noted_send(a->conn, NULL, os_deadline(dv->q->settings->ipc_timeout)) ==
+		    IPC_OK)
+			agent_give(dv->q, dv->d->transport, a,
+				   done.session_open ? done.nexthop : SL_NULL);
+		else
+			agent_drop(a);
+		return;
+	}
+	if (dv->abandoned) {
+		leave_behind(dv);
 		return;
 	}
 	if (why != NULL) {
@@ -311,8 +383,10 @@ static void deliver_fiber(void *arg)
 	struct sched_event e = {.type = SCHED_EV_DELIVERED, .delivery = dv->d};
 
 	delivery_run(dv, &e);
+	list_remove(&dv->link);
 	e.deferred = dv->deferred;
-	event_take(q, &e);
+	if (dv->left == 0)
+		event_take(q, &e);
 	arena_destroy(&arena);
 	work_end(q);
 }
@@ -329,14 +403,28 @@ void deliver_start(struct qmgr *q, const struct sched_action *action)
 	dv->arena = arena;
 	dv->left = dv->d->count;
 	dv->reported = ARENA_ARRAY(arena, dv->left, bool);
+	for (size_t i = 0; i < dv->d->count; i++) {
+		/* a late outcome may have come first */
+		dv->reported[i] = !recipient_undone(recipient_at(dv->message, dv->d->recipients[i]));
+		dv->left -= dv->reported[i];
+	}
 	dv->message->loaded->undone = true;
+	if (dv->left == 0) {
+		event_take(q, &(struct sched_event){.type = SCHED_EV_DELIVERED,
+						    .delivery = dv->d});
+		arena_destroy(&arena);
+		return;
+	}
 	work_begin(q);
-	if (fiber_spawn("deliver", deliver_fiber, dv) == NULL) {
+	list_push_back(&q->deliveries, &dv->link);
+	dv->fiber = fiber_spawn("deliver", deliver_fiber, dv);
+	if (dv->fiber == NULL) {
+		list_remove(&dv->link);
 		work_end(q);
 		defer_rest(dv, SL("4.3.0 out of memory"));
 		event_take(q, &(struct sched_event){.type = SCHED_EV_DELIVERED,
 						    .delivery = dv->d,
-						    .deferred = dv->d->count});
+						    .deferred = dv->deferred});
 		arena_destroy(&arena);
 	}
 }

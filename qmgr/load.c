@@ -14,8 +14,11 @@ struct load {
 	struct message *message;
 	uint32_t first;
 	size_t limit;
+};
 
-	/* for the worker thread */
+/* For the worker thread. */
+struct opening {
+	struct queue *queue;
 	struct queue_location location;
 	struct loaded *loaded;
 	enum result result;
@@ -24,15 +27,10 @@ struct load {
 
 static void open_on_thread(void *arg)
 {
-	struct load *load = arg;
+	struct opening *o = arg;
 
-	load->result = queue_open_message(load->q->queue, &load->location, false,
-					  load->loaded->arena, &load->loaded->m, &load->error);
-}
-
-static bool undone(const struct queue_recipient *r)
-{
-	return r->outcome == QUEUE_PENDING || r->outcome == QUEUE_DEFERRED;
+	o->result = queue_open_message(o->queue, &o->location, false, o->loaded->arena, &o->loaded->m,
+				       &o->error);
 }
 
 void loaded_free(struct message *m)
@@ -47,30 +45,40 @@ void loaded_free(struct message *m)
 	free(loaded);
 }
 
+enum result loaded_open(struct qmgr *q, struct message *m, struct queue_error *error)
+{
+	struct opening o = {.queue = q->queue, .loaded = calloc(1, sizeof(*o.loaded))};
+
+	if (o.loaded == NULL)
+		out_of_memory();
+	o.loaded->arena = arena_create();
+	message_location(m, &o.location);
+	fiber_offload(open_on_thread, &o, "read message");
+	if (o.result == RES_OK) {
+		o.loaded->active_since = os_wall();
+		m->loaded = o.loaded;
+		return RES_OK;
+	}
+	*error = o.error;
+	if (o.result != RES_PERM || o.error.reason != QUEUE_GONE)
+		log_warning_text("%s: cannot read message: %s", o.location.id.text,
+				 queue_reason_text(o.error.reason));
+	arena_destroy(&o.loaded->arena);
+	free(o.loaded);
+	return o.result;
+}
+
 /* message_open - false when it cannot be had; the event says so and the message may be gone. */
 static bool message_open(struct load *load)
 {
 	struct qmgr *q = load->q;
 	struct message *m = load->message;
-	bool gone;
+	struct queue_error error;
+	enum result rc = loaded_open(q, m, &error);
 
-	load->loaded = calloc(1, sizeof(*load->loaded));
-	if (load->loaded == NULL)
-		out_of_memory();
-	load->loaded->arena = arena_create();
-	message_location(m, &load->location);
-	fiber_offload(open_on_thread, load, "read message");
-	if (load->result == RES_OK) {
-		m->loaded = load->loaded;
+	if (rc == RES_OK)
 		return true;
-	}
-	arena_destroy(&load->loaded->arena);
-	free(load->loaded);
-	gone = load->result == RES_PERM;
-	if (!gone || load->error.reason != QUEUE_GONE)
-		log_warning_text("%s: cannot read message: %s", load->location.id.text,
-				 queue_reason_text(load->error.reason));
-	event_take(q, &(struct sched_event){.type = gone ? SCHED_EV_GONE : SCHED_EV_UNLOADABLE,
+	event_take(q, &(struct sched_event){.type = rc == RES_PERM ? SCHED_EV_GONE : SCHED_EV_UNLOADABLE,
 					    .item = &m->item});
 	if (m->item.state == SCHED_NONE)
 		index_remove(q->index, m);
@@ -83,13 +91,12 @@ static void message_note(struct message *m)
 	const struct queue_envelope *env = m->loaded->m.envelope;
 	size_t count = 0;
 
-	m->loaded->active_since = os_wall();
 	m->item.arrival = os_now() - (os_wall() - env->arrival);
 	m->item.null_sender = env->sender.n == 0;
 	m->item.warned = env->warned != 0 || (env->flags & QUEUE_NO_DELAY_WARNING);
 	m->item.expire = m->item.expire || (env->flags & QUEUE_EXPIRED);
 	for (size_t i = 0; i < env->recipient_count; i++)
-		count += undone(&env->recipients[i]);
+		count += recipient_undone(&env->recipients[i]);
 	if (count > 0)
 		LOG(queue_active, .queue_id = queue_id_slice(&env->id), .from = env->sender,
 		    .size = env->data_size ? env->data_size : env->content_size, .nrcpt = count);
@@ -189,7 +196,7 @@ static uint32_t gather(struct load *load, struct map *seen, struct arena *arena,
 		const struct queue_recipient *r = &env->recipients[i];
 		struct queue_mark done = {.outcome = QUEUE_REPORTED, .time = os_wall()};
 
-		if (!undone(r))
+		if (!recipient_undone(r) || recipient_away(r))
 			continue;
 		if (is_double_bounce(load->q, r->address)) {
 			LOG(notification_discarded, .queue_id = queue_id_slice(&env->id));

@@ -19,6 +19,7 @@ qmgr_qmgr_SOURCES = \
 	qmgr/daemon.c \
 	qmgr/deliver.c \
 	qmgr/event.c \
+	qmgr/handover.c \
 	qmgr/index.c \
 	qmgr/load.c \
 	qmgr/qmgr.h \
@@ -32,4 +33,5 @@ tests_system_queue_put_SOURCES = tests/system/queue_put.c
 tests_system_queue_put_LDADD = $(COMMAND_LIBS)
 
 dist_man8_MANS += man/qmgr.8
-EXTRA_DIST += tests/system/qmgr_world.py tests/system/test_qmgr.py tests/system/test_postqueue.py
+EXTRA_DIST += tests/system/qmgr_world.py tests/system/test_qmgr.py tests/system/test_postqueue.py \
+	tests/system/test_reload.py

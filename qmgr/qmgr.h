@@ -10,6 +10,7 @@
  *   agent.c    connections to delivery agents
  *   deliver.c  one delivery: request, outcomes, marks
  *   settle.c   the end of a round: reports, removal, deferral, hold
+ *   handover.c deliveries that go on while one qmgr follows another
  *   control.c  what cleanup, postqueue, postsuper, showq ask for
  */
 #ifndef QMGR_QMGR_H
@@ -20,7 +21,9 @@
 #include "config/settings.h"
 #include "daemon/daemon.h"
 #include "fiber/fiber.h"
+#include "ipc/delivery.h"
 #include "ipc/ipc.h"
+#include "ipc/qmgr.h"
 #include "qmgr/scheduler.h"
 #include "queue/queue.h"
 #include "route/route.h"
@@ -48,6 +51,7 @@ struct loaded {
 	int64_t active_since; /* wall clock */
 	bool logged;          /* "queue active" */
 	bool undone;          /* something of it was tried in this round */
+	bool away;            /* deliveries of it go on without us */
 };
 
 struct agent_pool;
@@ -89,6 +93,9 @@ struct qmgr {
 	bool stopping;
 	struct list defers;      /* messages that wait to be put aside */
 	struct fiber_cond defer_work;
+	struct list deliveries;  /* struct delivery, see deliver.c */
+	int64_t late_until;      /* next try of the item that SCHED_FATE_LATE was last asked for */
+	uid_t smtp_uid;          /* who may tell late outcomes besides root and the mail owner */
 
 	struct map *agents; /* struct agent_pool by transport */
 	struct ipc_client *bounce;
@@ -131,6 +138,8 @@ void work_end(struct qmgr *q);
 
 /* ---- load.c */
 
+/* loaded_open - read the message; RES_OK: m->loaded is there. */
+enum result loaded_open(struct qmgr *q, struct message *m, struct queue_error *error);
 void load_start(struct qmgr *q, const struct sched_action *action);
 void loaded_free(struct message *m);
 
@@ -162,14 +171,50 @@ void agents_prune(struct qmgr *q, bool all);
 void deliver_start(struct qmgr *q, const struct sched_action *action);
 /* deliver_suspend - a batch that is deferred without a try and without an agent. */
 void deliver_suspend(struct qmgr *q, const struct sched_action *action);
+/* recipient_take - what an agent says of a recipient: counted, remembered. */
+enum queue_outcome recipient_take(struct qmgr *q, struct message *m, const struct delivery_outcome *o);
+/* recipient_undone - it is to be tried, or tried again. */
+bool recipient_undone(const struct queue_recipient *r);
+/* recipient_in_flight - a delivery to it is under way here. */
+bool recipient_in_flight(const struct qmgr *q, const struct message *m, uint32_t index);
+/*
+ * deliver_abandon - this process ends: no more outcomes are taken. `away`: what the agents have begun is
+ * marked as such (handover.c); else it stays as if it had not been tried.
+ */
+void deliver_abandon(struct qmgr *q, bool away);
 /* recipient_mark - remember an outcome in the loaded envelope and in the queue. */
 void recipient_mark(struct qmgr *q, struct message *m, uint32_t index, const struct queue_mark *mark);
 
 /* ---- settle.c */
 
 void settle_start(struct qmgr *q, const struct sched_action *action);
+/*
+ * settle_late - the message is SCHED_SETTLING and loaded, and some outcomes have come late. `state` and
+ * `until` are what it was before.
+ */
+void settle_late(struct qmgr *q, struct message *m, enum sched_state state, int64_t until);
+/* settle_none - back to where it was; SCHED_NONE: it is gone. */
+void settle_none(struct qmgr *q, struct message *m, enum sched_state state, int64_t until);
+/* deferral_marks - the reasons of this round, as the queue is to remember them. */
+struct queue_mark *deferral_marks(const struct message *m, struct arena *arena, size_t *count);
 /* settle_deferrer - the fibers that put messages aside, many with one sync. */
 void settle_deferrer(void *arg);
+
+/* ---- handover.c */
+
+/*
+ * A recipient is away when a delivery to it was under way as the qmgr before this one ended: the agent
+ * goes on and will tell the outcome. Until then, or until so much time has passed that the agent must
+ * have died, nobody else delivers it.
+ */
+extern const struct queue_mark away_mark; /* but for the time */
+bool recipient_away(const struct queue_recipient *r);
+/* away_until - wall clock: when the first of the recipients that are away ceases to be; 0: none is. */
+int64_t away_until(const struct message *m);
+/* handover_drain - put aside, durably, what was abandoned. */
+void handover_drain(struct qmgr *q);
+/* handover_outcomes - IPC_OK: they are durable, or of no interest. */
+enum ipc_status handover_outcomes(struct qmgr *q, const struct qmgr_late_outcomes *late);
 
 /* ---- report.c */
 

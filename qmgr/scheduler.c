@@ -366,9 +366,13 @@ static void on_control(struct sched *s, const struct sched_event *e)
 	if (item->active) {
 		message_check(s, item->active);
 	} else if (item->state != SCHED_SETTLING) {
+		bool flushed = item->flushed;
+
 		leave(s, item);
 		s->active++;
-		settle(s, item, 0);
+		item->flushes = s->flushes;
+		settle(s, item, e->fate == SCHED_FATE_LATE);
+		item->flushed = flushed && e->fate == SCHED_FATE_LATE;
 	}
 }
 

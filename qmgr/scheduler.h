@@ -121,7 +121,9 @@ enum sched_fate {
 	SCHED_FATE_DELETE,
 	SCHED_FATE_HOLD,
 	SCHED_FATE_RELEASE,
-	SCHED_FATE_REQUEUE
+	SCHED_FATE_REQUEUE,
+	/* late outcomes have come: only for what waits; then SCHED_EV_SETTLED as for NORMAL */
+	SCHED_FATE_LATE
 };
 
 enum sched_event_type {

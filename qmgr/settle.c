@@ -81,8 +81,7 @@ void settle_deferrer(void *arg)
 	free(job);
 }
 
-/* deferral_marks - the reasons of this round, as the queue is to remember them. */
-static struct queue_mark *deferral_marks(const struct message *m, struct arena *arena, size_t *count)
+struct queue_mark *deferral_marks(const struct message *m, struct arena *arena, size_t *count)
 {
 	const struct queue_envelope *env = m->loaded->m.envelope;
 	struct queue_mark *marks = ARENA_ARRAY(arena, env->recipient_count + 1, struct queue_mark);
@@ -162,7 +161,7 @@ static void expire(struct settling *s)
 	for (uint32_t i = 0; i < env->recipient_count; i++) {
 		const struct queue_recipient *r = &env->recipients[i];
 
-		if (r->outcome != QUEUE_DEFERRED)
+		if (r->outcome != QUEUE_DEFERRED || recipient_away(r))
 			continue;
 		recipient_mark(s->q, s->message, i,
 			       &(struct queue_mark){.outcome = QUEUE_FAILED,
@@ -182,9 +181,20 @@ static size_t still_deferred(const struct message *m)
 	size_t n = 0;
 
 	for (size_t i = 0; i < env->recipient_count; i++)
-		n += env->recipients[i].outcome == QUEUE_DEFERRED ||
-		     env->recipients[i].outcome == QUEUE_PENDING;
+		n += recipient_undone(&env->recipients[i]);
 	return n;
+}
+
+/* not_sooner - what waits for nothing but outcomes of agents waits until they must have come. */
+static int64_t not_sooner(const struct message *m, int64_t until)
+{
+	const struct queue_envelope *env = m->loaded->m.envelope;
+	int64_t away = away_until(m);
+	size_t n = 0;
+
+	for (size_t i = 0; i < env->recipient_count; i++)
+		n += recipient_undone(&env->recipients[i]) && !recipient_away(&env->recipients[i]);
+	return n == 0 && away != 0 ? os_now() + (away - os_wall()) : until;
 }
 
 static void warn_of_delay(struct settling *s)
@@ -225,8 +235,51 @@ static void settle_normal(struct settling *s)
 	}
 	if (owed == RES_OK && s->action.until > 0)
 		soon = s->action.until;
+	if (owed == RES_OK)
+		soon = not_sooner(m, soon);
 	put_aside(s, soon);
 	settled(s, SCHED_DEFERRED, soon);
+}
+
+/* ---- late outcomes */
+
+void settle_none(struct qmgr *q, struct message *m, enum sched_state state, int64_t until)
+{
+	struct settling s = {.q = q, .message = m};
+
+	settled(&s, state, until);
+}
+
+static void keep_reasons(struct settling *s);
+
+void settle_late(struct qmgr *q, struct message *m, enum sched_state state, int64_t until)
+{
+	struct settling s = {.q = q, .message = m};
+	enum result owed = report_failures(q, m);
+	bool untried = false;
+
+	if (report_successes(q, m) != RES_OK)
+		owed = RES_TEMP;
+	if (owed == RES_OK && still_deferred(m) == 0) {
+		remove_message(&s, true);
+		return;
+	}
+	for (size_t i = 0; i < m->loaded->m.envelope->recipient_count; i++)
+		untried = untried || m->loaded->m.envelope->recipients[i].outcome == QUEUE_PENDING;
+	if (state == SCHED_HELD || (state == SCHED_INCOMING && untried)) {
+		message_location(m, &s.location);
+		keep_reasons(&s);
+		settled(&s, state, until);
+		return;
+	}
+	if (away_until(m) == 0 && (state == SCHED_INCOMING || q->late_until < until))
+		until = q->late_until;
+	if (untried)
+		until = os_now();
+	else if (owed != RES_OK)
+		until = os_now() + q->settings->minimal_backoff_time;
+	put_aside(&s, until);
+	settled(&s, SCHED_DEFERRED, until);
 }
 
 /* ---- by somebody's order */
@@ -300,6 +353,8 @@ static void settle_fiber(void *arg)
 		else
 			settled(s, SCHED_INCOMING, 0);
 		break;
+	case SCHED_FATE_LATE: /* see settle_start */
+		break;
 	}
 	free(s);
 	work_end(q);
@@ -307,8 +362,13 @@ static void settle_fiber(void *arg)
 
 void settle_start(struct qmgr *q, const struct sched_action *action)
 {
-	struct settling *s = calloc(1, sizeof(*s));
+	struct settling *s;
 
+	if (action->fate == SCHED_FATE_LATE) { /* who asked for it does the work */
+		q->late_until = action->until;
+		return;
+	}
+	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		out_of_memory();
 	s->q = q;

@@ -3,7 +3,8 @@
  * agent - the side of a delivery agent (smtp, lmtp, local, error) that faces qmgr: takes one delivery at
  * a time off a connection, lets the agent's own code do it, and for each recipient writes the log
  * line and tells qmgr. What was not reported when `deliver` returns is deferred with a reason; what
- * was not reported because the process died is tried again by qmgr.
+ * was not reported because the process died is tried again by qmgr. When qmgr has gone before it took
+ * the outcomes (reload, crash), the delivery goes on all the same, and the next qmgr is told afterwards.
  */
 #ifndef DAEMON_AGENT_H
 #define DAEMON_AGENT_H
@@ -23,7 +24,8 @@ struct agent_delivery {
 	/* lib/daemon's own */
 	struct ipc_conn *conn;
 	bool *reported; /* by position in request->recipients */
-	bool lost;	/* qmgr cannot be told any more */
+	bool lost;	/* this qmgr cannot be told any more */
+	struct agent_told *told; /* NULL: the other end is not qmgr */
 };
 
 /* How it went for one recipient. Absent texts may be left zero; `text` and `dsn` must be there. */

@@ -25,6 +25,11 @@ bool daemon_draining(const struct daemon_context *context)
 	return context->run->draining;
 }
 
+bool daemon_ending(const struct daemon_context *context)
+{
+	return context->run->ending;
+}
+
 void daemon_stop(struct daemon_context *context)
 {
 	daemon_begin_drain(context->run);
@@ -89,13 +94,17 @@ void daemon_control_fiber(void *arg)
 		for (ssize_t i = 0; i < n; i++) {
 			if (bytes[i] == 'D')
 				daemon_begin_drain(run);
+			else if (bytes[i] == 'E')
+				run->ending = true;
 			else if (bytes[i] == 'W')
 				wake_up(run);
 		}
 	}
 	/* master has gone: what is under way is finished, nothing new begins */
-	if (n == 0 || errno != ECANCELED)
+	if (n == 0 || errno != ECANCELED) {
+		run->ending = true;
 		daemon_begin_drain(run);
+	}
 }
 
 void daemon_signal_fiber(void *arg)

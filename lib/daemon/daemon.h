@@ -107,6 +107,11 @@ int daemon_main(int argc, char **argv, const struct daemon *daemon);
 bool daemon_draining(const struct daemon_context *context);
 
 /*
+ * daemon_ending - it drains because the whole suite ends, or its master has: no successor will come soon.
+ */
+bool daemon_ending(const struct daemon_context *context);
+
+/*
  * daemon_session_note - what the session is doing, for the status socket ("DATA", "waits for
  * cleanup"): printable ASCII, cut at 95 bytes. Cheap enough for every command.
  */

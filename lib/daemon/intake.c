@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/intake.h"
 #include "base/buffer.h"
+#include "log/log.h"
 
 #define CHUNK ((size_t)65536)
 /* intake_end has no deadline of its own: an abort that does not leave at once costs the connection */
@@ -16,8 +17,9 @@ struct intake {
 	bool failed;
 };
 
-static void unavailable(struct intake_result *result)
+static void unavailable(enum ipc_status status, const char *when, struct intake_result *result)
 {
+	log_warning_text("cleanup: %s: %s", when, ipc_status_text(status));
 	*result = (struct intake_result){.outcome = RES_TEMP,
 					 .code = 451,
 					 .dsn = SL("4.3.0"),
@@ -48,7 +50,7 @@ enum result intake_begin(struct ipc_client *client, const struct cleanup_envelop
 	*in = NULL;
 	status = cleanup_envelope_begin_ask(client, envelope, arena, &begun, deadline, &conn);
 	if (status != IPC_OK) {
-		unavailable(failure);
+		unavailable(status, "new message", failure);
 		return RES_TEMP;
 	}
 	if (begun.outcome != CLEANUP_OUTCOME_OK) {
@@ -123,12 +125,14 @@ void intake_content(struct intake *in, struct slice bytes, int64_t deadline)
 enum result intake_commit(struct intake *in, int64_t deadline, struct intake_result *result)
 {
 	struct cleanup_envelope_result reply;
+	enum ipc_status status = IPC_LOST;
 
 	flush_chunk(in, deadline);
-	if (in->failed ||
-	    cleanup_envelope_commit_call(in->conn, NULL, in->arena, &reply, deadline) != IPC_OK) {
+	if (!in->failed)
+		status = cleanup_envelope_commit_call(in->conn, NULL, in->arena, &reply, deadline);
+	if (status != IPC_OK) {
 		in->failed = true;
-		unavailable(result);
+		unavailable(status, "end of a message", result);
 		return RES_TEMP;
 	}
 	in->committed = true;

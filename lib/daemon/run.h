@@ -55,6 +55,7 @@ struct daemon_run {
 	struct fiber_signals signals;
 	struct fiber_cond changed; /* a session ended, draining began, the drain hook returned */
 	bool draining;
+	bool ending;  /* the suite ends: no successor */
 	bool drained; /* the drain hook has returned */
 	bool wakeup_wanted;
 	bool wakeup_running;

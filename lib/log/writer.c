@@ -289,7 +289,8 @@ void log_event(const struct log_event *event, const void *e)
 }
 
 /* write_text - the free texts, through the same door as events. */
-static void write_text(const struct log_event *event, const char *format, va_list ap)
+static void __attribute__((format(printf, 2, 0)))
+write_text(const struct log_event *event, const char *format, va_list ap)
 {
 	char text[LOG_LINE_MAX];
 	int n = vsnprintf(text, sizeof(text), format, ap);

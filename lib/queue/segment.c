@@ -99,7 +99,8 @@ enum result segment_read_header(int fd, uint64_t serial, struct segment_header *
 
 static int write_header(int fd, const struct segment_header *h)
 {
-	uint8_t block[SEGMENT_BLOCK];
+	/* and zeros where the first record will begin: an earlier use's must not look like one */
+	uint8_t block[SEGMENT_BLOCK + RECORD_HEADER];
 
 	memset(block, 0, sizeof(block));
 	put_header(h, block);

@@ -282,6 +282,21 @@ static void abandon(struct queue_writer *w, struct queue_batch *b, size_t first,
 	ensure_segment(w, 0, NULL);
 }
 
+/*
+ * gather_end - zeros where the next record would begin, for what an earlier use of the segment left there
+ * may look like the remains of one. The next run writes over them.
+ */
+static size_t gather_end(struct queue_writer *w, struct queue_batch *b, size_t n)
+{
+	static const uint8_t nothing[RECORD_HEADER];
+	uint64_t room = w->segment.size - w->at;
+
+	b->out = grow(b->out, n + 1, &b->out_size, sizeof(*b->out));
+	b->out[n++] = (struct iovec){(void *)(uintptr_t)nothing,
+				     room < RECORD_HEADER ? (size_t)room : RECORD_HEADER};
+	return n;
+}
+
 /* write_run - write and sync items [first, last), which fit the present segment. */
 static enum result write_run(struct queue_writer *w, struct queue_batch *b, size_t first,
 			     size_t last)
@@ -299,6 +314,7 @@ static enum result write_run(struct queue_writer *w, struct queue_batch *b, size
 	}
 	if (n == 0)
 		return RES_OK;
+	n = gather_end(w, b, n);
 	if (os_pwritev_full(w->fd, b->out, (int)n, (off_t)from) < 0)
 		rc = queue_fail(&error, "write segment");
 	else if (os_fdatasync(w->fd) < 0)

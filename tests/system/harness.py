@@ -320,6 +320,7 @@ class Sink:
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
+            request_queue_size = 200  # many connections at once: none may wait for a retransmission
             daemon_threads = True
 
         self.server = Server(("127.0.0.1", 0), Handler)

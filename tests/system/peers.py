@@ -27,7 +27,8 @@ def peer(name, packages):
         archives = PEERS / name / "archives"
         (archives / "partial").mkdir(parents=True)
         apt = ["apt-get", "-y", "-q", "--no-install-recommends", "--download-only",
-               "-o", f"Dir::Cache::archives={archives}", "-o", "APT::Sandbox::User=root"]
+               "-o", f"Dir::Cache::archives={archives}", "-o", "APT::Sandbox::User=root",
+               "-o", "DPkg::Lock::Timeout=300"]
         r = subprocess.run([*apt, "install", *packages], capture_output=True, text=True, timeout=300)
         assert r.returncode == 0, f"cannot fetch {packages}: {r.stderr}"
         if not list(archives.glob("*.deb")):  # they are installed here: fetch them all the same

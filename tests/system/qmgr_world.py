@@ -143,6 +143,8 @@ class Agent(Server):
         super().__init__(path)
 
     def handle(self, c, kind, f, fds):
+        if kind == 772:  # noted
+            return True
         assert kind == 769
         r = {"queue_id": f.text(), "offset": f.take("Q"), "size": f.take("Q"), "flags": f.take("I"),
              "sender": f.text(), "ret": f.take("I"), "envid": f.text(), "transport": f.text(),

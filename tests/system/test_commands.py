@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """What the commands have in common: -c, MAIL_CONFIG, complaints, exit statuses; and postkick."""
+import grp
 import socket
 
 import pytest
@@ -39,6 +40,18 @@ def test_what_is_installed():
     for section in "158":
         pages = PREFIX / "share/man" / f"man{section}"
         assert list(pages.iterdir()), pages
+
+
+def test_each_command_has_a_manual_page():
+    pages = {p.name for p in (PREFIX / "share/man/man1").iterdir()}
+    commands = {p.name for folder in ("sbin", "bin") for p in (PREFIX / folder).iterdir()}
+    assert {f"{c}.1" for c in commands} <= pages
+
+
+def test_each_daemon_has_a_manual_page():
+    pages = {p.name for p in (PREFIX / "share/man/man8").iterdir()}
+    daemons = {p.name for p in (PREFIX / "libexec/postrider").iterdir()}
+    assert {f"{d}.8" for d in daemons} <= pages
 
 
 @pytest.mark.parametrize("command,arguments,status", COMMANDS, ids=[c for c, _, _ in COMMANDS])
@@ -96,6 +109,15 @@ def test_kick_qmgr_flushes(world):
     w.i.wait_log(f"{qid}: removed")
 
 
+def test_a_flush_bears_a_reload(world):
+    """Whoever asks the queue manager while it is being replaced is answered by its successor."""
+    w = world()
+    for _ in range(8):
+        w.i.reload()
+        w.i.flush()
+        w.i.run("postkick", "public", "qmgr", "F")
+
+
 def test_kick_without_a_suite(unstarted):
     r = unstarted.run("postkick", "public", "qmgr", "F", check=False)
     assert r.returncode == 1
@@ -119,3 +141,22 @@ def test_kick_usage(unstarted):
     for arguments in ([], ["public"], ["public", "qmgr"], ["public", "qmgr", "F", "more"]):
         r = unstarted.run("postkick", *arguments, check=False)
         assert r.returncode == 1 and b"usage: postkick" in r.stderr
+
+
+# ---- set-gid commands
+
+def test_set_permissions_gives_the_commands_their_group(unstarted):
+    commands = unstarted.dir / "sbin"
+    commands.mkdir()
+    for name in ("postdrop", "postqueue", "postlog"):
+        (commands / name).write_bytes(b"")
+        (commands / name).chmod(0o755)
+    unstarted.set(command_directory=commands, setgid_group="postdrop")
+    r = unstarted.run("postrider", "check", check=False)
+    for name in ("postdrop", "postqueue", "postlog"):
+        assert f"not set-gid postdrop: {commands}/{name}".encode() in r.stderr, r
+    unstarted.run("postrider", "set-permissions")
+    for name in ("postdrop", "postqueue", "postlog"):
+        st = (commands / name).stat()
+        assert st.st_mode & 0o7777 == 0o2755 and st.st_gid == grp.getgrnam("postdrop").gr_gid
+    assert b"not set-gid" not in unstarted.run("postrider", "check", check=False).stderr

@@ -22,7 +22,7 @@ def prison(tmp_path):
     """A configuration with a queue directory as master leaves it."""
     os.chmod(tmp_path, 0o755)
     # mkdtemp-like parents of tmp_path are closed to the accounts that daemons become
-    for parent in list(tmp_path.parents)[:2]:
+    for parent in list(tmp_path.parents)[:3]:
         os.chmod(parent, 0o755)
     etc = tmp_path / "etc"
     etc.mkdir()

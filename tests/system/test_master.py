@@ -313,6 +313,8 @@ def test_exclusive_service_is_never_two(suite):
     pid = old.ask("pid")
     s.run("reload")
     s.wait_log("reload -- version")
+    # until it has heard of it, it takes new clients itself
+    eventually(lambda: "draining" in s.status("qmgr.0"), 10, "the old process draining")
     waiting = s.unix("public/qmgr")
     waiting.sock.settimeout(0.5)
     with pytest.raises(TimeoutError):
@@ -404,6 +406,7 @@ def test_children_die_with_master(suite):
     # what is under way may finish
     assert c.ask("still") == "still"
     eventually(lambda: "error" not in s.children().values(), 10, "the end of idle processes")
+    eventually(lambda: not s.running(), 10, "the lock of the killed master")
     # and nothing stands in the way of the next master
     s.start()
     assert s.inet().ask("y") == "y"

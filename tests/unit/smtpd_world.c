@@ -21,7 +21,8 @@ void log_event(const struct log_event *event, const void *e)
 	buffer_append_byte(&lines, '\n');
 }
 
-static void text(const char *level, const char *format, va_list ap)
+static void __attribute__((format(printf, 2, 0)))
+text(const char *level, const char *format, va_list ap)
 {
 	buffer_append_str(&lines, level);
 	buffer_vprintf(&lines, format, ap);

@@ -36,7 +36,8 @@ static void test_every_kind_of_destination_is_told_apart(void **state)
 	struct tokens t;
 
 	token_list(*state,
-		   SL("one, two@far.test \\three, \"|/usr/bin/filter -a, -b\" |\"exec x y\", |/bin/true, /var/file, "
+		   SL("one, two@far.test \\three, \"|/usr/bin/filter -a, -b\" |\"exec x y\", "
+		      "|/bin/true, /var/file, "
 		      "\"/a b/c\", :include:/etc/list, \":include:/x y\", Name <four@far.test>"),
 		   100, &t);
 	expect_token(&t, 0, TOKEN_ADDRESS, "one");
@@ -141,7 +142,9 @@ static void expect_stored(enum copy_format format, struct slice text, const char
 static void test_mbox_quotes_from_at_line_starts_only(void **state)
 {
 	(void)state;
-	expect_stored(COPY_MBOX, SL("A: b\r\n\r\nFrom here\r\n From there\r\nx From y\r\n>From z\r\nFrom\r\nFrom: a\r\n"),
+	expect_stored(COPY_MBOX,
+		      SL("A: b\r\n\r\nFrom here\r\n From there\r\nx From y\r\n>From "
+			 "z\r\nFrom\r\nFrom: a\r\n"),
 		      "A: b\n\n>From here\n From there\nx From y\n>From z\nFrom\nFrom: a\n\n");
 	expect_stored(COPY_MBOX, SL("From first\r\n"), ">From first\n\n");
 	expect_stored(COPY_MBOX, SL(""), "\n");
@@ -159,14 +162,21 @@ static void test_maildirs_and_commands_get_the_lines_as_they_are(void **state)
 
 static void test_what_goes_in_front(void **state)
 {
-	struct tm now = {.tm_wday = 6, .tm_mon = 1, .tm_mday = 3, .tm_hour = 4, .tm_min = 5, .tm_sec = 6, .tm_year = 124};
+	struct tm now = {.tm_wday = 6,
+			 .tm_mon = 1,
+			 .tm_mday = 3,
+			 .tm_hour = 4,
+			 .tm_min = 5,
+			 .tm_sec = 6,
+			 .tm_year = 124};
 	struct copy_head head = {.sender = SL("a b@client.test"),
 				 .original = SL("orig@example.test"),
 				 .delivered = SL("user@example.test"),
 				 .now = &now};
 
 	assert_slice(copy_head(*state, COPY_MBOX, &head),
-		     "From \"a b\"@client.test  Sat Feb  3 04:05:06 2024\nReturn-Path: <\"a b\"@client.test>\n"
+		     "From \"a b\"@client.test  Sat Feb  3 04:05:06 2024\nReturn-Path: <\"a "
+		     "b\"@client.test>\n"
 		     "X-Original-To: orig@example.test\nDelivered-To: user@example.test\n");
 	head.sender = SL("");
 	head.original = head.delivered = SL_NULL;
@@ -181,7 +191,8 @@ static void test_what_goes_in_front(void **state)
 #define EXITED(code) ((code) << 8)
 #define KILLED(signo) (signo)
 
-static void expect_outcome(struct outcome o, enum delivery_status status, const char *dsn, const char *text)
+static void expect_outcome(struct outcome o, enum delivery_status status, const char *dsn,
+			   const char *text)
 {
 	assert_int_equal(o.status, status);
 	assert_int_equal(o.dsn.n, strlen(dsn));
@@ -194,21 +205,24 @@ static void test_exit_statuses_mean_what_sysexits_says(void **state)
 {
 	struct slice c = SL("x"), none = SL("");
 
-	expect_outcome(outcome_of_command(*state, EXITED(0), c, SL("chatter")), DELIVERY_STATUS_SENT, "2.0.0",
-		       "delivered to command: x");
-	expect_outcome(outcome_of_command(*state, EXITED(67), c, none), DELIVERY_STATUS_BOUNCED, "5.1.1", "user unknown");
-	expect_outcome(outcome_of_command(*state, EXITED(75), c, SL("later\n")), DELIVERY_STATUS_DEFERRED, "4.3.0",
+	expect_outcome(outcome_of_command(*state, EXITED(0), c, SL("chatter")),
+		       DELIVERY_STATUS_SENT, "2.0.0", "delivered to command: x");
+	expect_outcome(outcome_of_command(*state, EXITED(67), c, none), DELIVERY_STATUS_BOUNCED,
+		       "5.1.1", "user unknown");
+	expect_outcome(outcome_of_command(*state, EXITED(75), c, SL("later\n")),
+		       DELIVERY_STATUS_DEFERRED, "4.3.0",
 		       "temporary failure. Command output: later");
-	expect_outcome(outcome_of_command(*state, EXITED(71), c, none), DELIVERY_STATUS_DEFERRED, "4.3.0",
-		       "system resource problem");
-	expect_outcome(outcome_of_command(*state, EXITED(78), c, none), DELIVERY_STATUS_BOUNCED, "5.3.5",
-		       "local configuration error");
-	expect_outcome(outcome_of_command(*state, EXITED(1), c, SL("oops")), DELIVERY_STATUS_BOUNCED, "5.3.0",
+	expect_outcome(outcome_of_command(*state, EXITED(71), c, none), DELIVERY_STATUS_DEFERRED,
+		       "4.3.0", "system resource problem");
+	expect_outcome(outcome_of_command(*state, EXITED(78), c, none), DELIVERY_STATUS_BOUNCED,
+		       "5.3.5", "local configuration error");
+	expect_outcome(outcome_of_command(*state, EXITED(1), c, SL("oops")),
+		       DELIVERY_STATUS_BOUNCED, "5.3.0",
 		       "Command died with status 1: \"x\". Command output: oops");
-	expect_outcome(outcome_of_command(*state, EXITED(79), c, none), DELIVERY_STATUS_BOUNCED, "5.3.0",
-		       "Command died with status 79: \"x\"");
-	expect_outcome(outcome_of_command(*state, KILLED(9), c, none), DELIVERY_STATUS_DEFERRED, "4.3.0",
-		       "Command died with signal 9: \"x\"");
+	expect_outcome(outcome_of_command(*state, EXITED(79), c, none), DELIVERY_STATUS_BOUNCED,
+		       "5.3.0", "Command died with status 79: \"x\"");
+	expect_outcome(outcome_of_command(*state, KILLED(9), c, none), DELIVERY_STATUS_DEFERRED,
+		       "4.3.0", "Command died with signal 9: \"x\"");
 	expect_outcome(outcome_of_timeout(*state, c, none), DELIVERY_STATUS_BOUNCED, "5.3.0",
 		       "Command time limit exceeded: \"x\"");
 }
@@ -217,12 +231,14 @@ static void test_a_status_in_the_output_wins_over_the_exit_status(void **state)
 {
 	struct slice c = SL("x");
 
-	expect_outcome(outcome_of_command(*state, EXITED(1), c, SL("4.2.1 mailbox busy\n")), DELIVERY_STATUS_DEFERRED,
-		       "4.2.1", "mailbox busy");
-	expect_outcome(outcome_of_command(*state, EXITED(75), c, SL("5.7.1 no")), DELIVERY_STATUS_BOUNCED, "5.7.1", "no");
-	expect_outcome(outcome_of_command(*state, EXITED(1), c, SL("2.0.0 fine")), DELIVERY_STATUS_BOUNCED, "5.0.0", "fine");
-	expect_outcome(outcome_of_command(*state, EXITED(0), c, SL("5.7.1 no")), DELIVERY_STATUS_SENT, "2.0.0",
-		       "delivered to command: x");
+	expect_outcome(outcome_of_command(*state, EXITED(1), c, SL("4.2.1 mailbox busy\n")),
+		       DELIVERY_STATUS_DEFERRED, "4.2.1", "mailbox busy");
+	expect_outcome(outcome_of_command(*state, EXITED(75), c, SL("5.7.1 no")),
+		       DELIVERY_STATUS_BOUNCED, "5.7.1", "no");
+	expect_outcome(outcome_of_command(*state, EXITED(1), c, SL("2.0.0 fine")),
+		       DELIVERY_STATUS_BOUNCED, "5.0.0", "fine");
+	expect_outcome(outcome_of_command(*state, EXITED(0), c, SL("5.7.1 no")),
+		       DELIVERY_STATUS_SENT, "2.0.0", "delivered to command: x");
 }
 
 static void test_errors_of_file_systems(void **state)

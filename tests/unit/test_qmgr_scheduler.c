@@ -781,6 +781,46 @@ static void test_control_active(void **state)
 	world_free(&w);
 }
 
+/* A flush that came before must not make what late outcomes settle look like one that was flushed. */
+static void test_late_outcomes(void **state)
+{
+	struct world w;
+	struct letter *l = letter_new(1, 1, 1);
+	size_t count;
+	const struct sched_action *a;
+
+	(void)state;
+	world_init(&w);
+	w.fate = all_temporary;
+	world_go(&w);
+	step(&w, (struct sched_event){.type = SCHED_EV_FLUSH});
+	sched_step(w.s, w.now,
+		   &(struct sched_event){.type = SCHED_EV_ADD,
+					 .item = &l->item,
+					 .state = SCHED_DEFERRED,
+					 .until = w.now + 900 * SECOND},
+		   &count);
+	assert_int_equal(count, 0);
+	a = sched_step(w.s, w.now,
+		       &(struct sched_event){.type = SCHED_EV_CONTROL,
+					     .item = &l->item,
+					     .fate = SCHED_FATE_LATE},
+		       &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(a[0].type, SCHED_SETTLE);
+	assert_int_equal(a[0].fate, SCHED_FATE_LATE);
+	assert_true(a[0].until >= w.now + w.conf.minimal_backoff);
+	assert_true(a[0].until <= w.now + w.conf.maximal_backoff);
+	step(&w, (struct sched_event){.type = SCHED_EV_SETTLED,
+				      .item = &l->item,
+				      .state = SCHED_DEFERRED,
+				      .until = w.now + 600 * SECOND});
+	assert_int_equal(l->item.state, SCHED_DEFERRED);
+	assert_int_equal(sched_wake(w.s), w.now + 600 * SECOND);
+	letter_free(l);
+	world_free(&w);
+}
+
 static void test_feedback_parse(void **state)
 {
 	struct sched_feedback f;
@@ -972,6 +1012,7 @@ int main(void)
 	    cmocka_unit_test(test_flush_while_under_way),
 	    cmocka_unit_test(test_active_limit),
 	    cmocka_unit_test(test_control_active),
+	    cmocka_unit_test(test_late_outcomes),
 	    cmocka_unit_test(test_feedback_parse),
 	    cmocka_unit_test(test_gentle_feedback),
 	    cmocka_unit_test(test_chaos),

@@ -218,6 +218,34 @@ static void segments_are_recycled_and_serials_grow(void **state)
 	queue_close(&q);
 }
 
+/* Mail of one size puts an old use's records where the new one's would go on: they are no remains. */
+static void an_earlier_use_is_no_damage(void **state)
+{
+	struct world *w = *state;
+	struct queue_writer *writer = open_writer(w);
+	struct queue *q;
+
+	put_messages(writer, 20, w->put);
+	queue_writer_close(&writer);
+	q = open_queue(w);
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(queue_gone(q, &w->put[i]), RES_OK);
+	assert_int_equal(queue_sync(q, NULL), RES_OK);
+	queue_close(&q);
+	for (size_t n = 0; n <= 10; n += 5) {
+		writer = open_writer(w);
+		put_messages(writer, n, w->put);
+		queue_writer_close(&writer);
+		q = open_queue(w);
+		assert_int_equal(w->damaged, 0);
+		assert_int_equal(w->found, n);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(queue_gone(q, &w->put[i]), RES_OK);
+		assert_int_equal(queue_sync(q, NULL), RES_OK);
+		queue_close(&q);
+	}
+}
+
 static void unannounced_messages_are_found_by_rescan(void **state)
 {
 	struct world *w = *state;
@@ -373,6 +401,7 @@ int main(void)
 		WORLD(what_is_committed_is_read_back),
 		WORLD(recovery_finds_what_is_live),
 		WORLD(segments_are_recycled_and_serials_grow),
+		WORLD(an_earlier_use_is_no_damage),
 		WORLD(unannounced_messages_are_found_by_rescan),
 		WORLD(status_goes_with_the_message_into_deferred),
 		WORLD(large_messages_have_files_of_their_own),

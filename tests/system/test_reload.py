@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: ISC
+"""A reload, or a stop, in the middle of deliveries: nothing is lost, and nothing is delivered again."""
+import json
+import os
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+from harness import eventually
+
+
+def listing(mx):
+    out = mx.run("postqueue", "-j").stdout.decode()
+    return {e["queue_id"]: e for e in map(json.loads, out.splitlines())}
+
+
+def lines(mx, pattern):
+    return [line for line in mx.log().splitlines() if re.search(pattern, line)]
+
+
+class Slow:
+    """A next hop's answer to the final dot, given when the gate opens or after some seconds."""
+
+    def __init__(self, reply="250 2.0.0 kept", seconds=60):
+        self.reply = reply
+        self.seconds = seconds
+        self.gate = threading.Event()
+        self.waiting = 0
+        self.lock = threading.Lock()
+
+    def __call__(self, verb, argument, session):
+        if verb != "DOT":
+            return None
+        with self.lock:
+            self.waiting += 1
+        self.gate.wait(self.seconds)
+        return self.reply
+
+
+@pytest.fixture
+def slow(instance, sink):
+    """(mx, hop, answer): a started suite whose next hop is slow to answer."""
+
+    def make(reply="250 2.0.0 kept", seconds=60, **settings):
+        answer = Slow(reply, seconds)
+        hop = sink(answer=answer)
+        answers.append(answer)
+        mx = instance(relayhost=f"[127.0.0.1]:{hop.port}", **settings)
+        return mx, hop, answer
+
+    answers = []
+    yield make
+    for answer in answers:
+        answer.gate.set()
+
+
+def reload_and_wait(mx):
+    before = mx.pids("qmgr")
+    mx.reload()
+    eventually(lambda: not set(mx.pids("qmgr")) & set(before), 20, "the end of the old qmgr")
+
+
+def test_delivery_goes_on_over_a_reload(slow):
+    mx, hop, answer = slow()
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    reload_and_wait(mx)
+    entry = eventually(lambda: list(listing(mx).values()), what="the message in the queue")[0]
+    assert entry["queue_name"] == "deferred"
+    assert "was under way when the queue manager was replaced" in entry["recipients"][0]["delay_reason"]
+    answer.gate.set()
+    mx.wait_log(r"qmgr\[\d+\]: \w+: removed", 20)
+    assert len(hop.messages) == 1
+    assert len(lines(mx, r"to=<a@far\.test>.*status=sent")) == 1
+    assert len(lines(mx, r"status=(deferred|bounced)")) == 0
+    eventually(lambda: listing(mx) == {}, what="an empty queue")
+
+
+def test_a_flush_does_not_repeat_what_is_under_way(slow):
+    mx, hop, answer = slow()
+    mx.send(["a@far.test", "b@far.test"])
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    reload_and_wait(mx)
+    for _ in range(3):
+        mx.flush()
+        time.sleep(0.3)
+    assert answer.waiting == 1
+    answer.gate.set()
+    mx.wait_log(r"qmgr\[\d+\]: \w+: removed", 20)
+    assert len(hop.messages) == 1
+
+
+def test_many_messages_and_new_mail_in_between(slow):
+    mx, hop, answer = slow(smtp_destination_concurrency_limit="30", initial_destination_concurrency="30")
+    for n in range(12):
+        mx.send(f"u{n}@far.test")
+    eventually(lambda: answer.waiting == 12, 20, "all messages at the next hop")
+    mx.reload()
+    answer.seconds = 0
+    began = time.monotonic()
+    mx.send("new@far.test")
+    mx.wait_log(r"to=<new@far\.test>.*status=sent", 15)
+    assert time.monotonic() - began < 10
+    answer.gate.set()
+    eventually(lambda: len(lines(mx, r"qmgr\[\d+\]: \w+: removed")) == 13, 30, "13 finished messages")
+    assert sorted(r for m in hop.messages for r in m["recipients"]) == sorted(
+        [f"u{n}@far.test" for n in range(12)] + ["new@far.test"])
+    assert listing(mx) == {}
+
+
+def test_a_late_refusal_makes_one_report(slow, mailbox):
+    mx, hop, answer = slow(reply="550 5.7.1 no thanks")
+    mx.send("a@far.test", sender=f"{mailbox.pw_name}@example.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    reload_and_wait(mx)
+    answer.gate.set()
+    mx.wait_log(r"bounce\[\d+\]: \w+: sender non-delivery notification: \w+", 20)
+    eventually(lambda: listing(mx) == {}, 20, "an empty queue")
+    assert len(lines(mx, "sender non-delivery notification")) == 1
+    assert len(lines(mx, r"to=<a@far\.test>.*status=bounced")) == 1
+    assert answer.waiting == 1
+
+
+def test_a_late_deferral_keeps_the_message(slow):
+    mx, hop, answer = slow(reply="451 4.3.0 not now", minimal_backoff_time="6s", maximal_backoff_time="6s")
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    reload_and_wait(mx)
+    answer.gate.set()
+    mx.wait_log(r"to=<a@far\.test>.*status=deferred \(host .* said: 451 4\.3\.0 not now", 20)
+    answer.reply = "250 2.0.0 kept"
+    eventually(lambda: "not now" in mx.mailq(), 10, "the reason in the listing")
+    assert len(lines(mx, "status=deferred")) == 1
+    # The next try comes by the back-off, not when the mark would have run out.
+    mx.wait_log(r"to=<a@far\.test>.*status=sent", 20)
+    eventually(lambda: listing(mx) == {}, what="an empty queue")
+    assert answer.waiting == 2
+
+
+def test_reloads_in_a_row(slow):
+    mx, hop, answer = slow(smtp_destination_concurrency_limit="30", initial_destination_concurrency="30")
+    for n in range(20):
+        mx.send(f"u{n}@far.test")
+    eventually(lambda: answer.waiting == 20, 20, "all messages at the next hop")
+    for _ in range(10):
+        mx.reload()
+        time.sleep(0.2)
+    threading.Timer(1.5, answer.gate.set).start()
+    eventually(lambda: len(lines(mx, r"qmgr\[\d+\]: \w+: removed")) == 20, 40, "20 finished messages")
+    assert sorted(r for m in hop.messages for r in m["recipients"]) == sorted(
+        f"u{n}@far.test" for n in range(20))
+    assert len(lines(mx, "status=sent")) == 20
+    eventually(lambda: listing(mx) == {}, what="an empty queue")
+
+
+def test_reloads_while_answers_come(slow):
+    """Answers that come at any moment of a drain: before, in, and after the hand-over."""
+    mx, hop, answer = slow(smtp_destination_concurrency_limit="50", initial_destination_concurrency="50")
+    answer.seconds = 2.5
+    for n in range(30):
+        mx.send(f"u{n}@far.test")
+        if n % 10 == 5:
+            mx.reload()
+        time.sleep(0.05)
+    eventually(lambda: len(lines(mx, r"qmgr\[\d+\]: \w+: removed")) == 30, 60, "30 finished messages")
+    assert sorted(r for m in hop.messages for r in m["recipients"]) == sorted(
+        f"u{n}@far.test" for n in range(30))
+
+
+def test_stop_waits_a_moment_for_the_outcome(slow):
+    mx, hop, answer = slow()
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    threading.Timer(2, answer.gate.set).start()
+    began = time.monotonic()
+    mx.run("postrider", "stop")
+    eventually(lambda: not mx.pids(), 20, "the end of all processes")
+    assert time.monotonic() - began < 20
+    mx.start()
+    eventually(lambda: listing(mx) == {}, 20, "an empty queue")
+    assert len(hop.messages) == 1
+
+
+def test_stop_ends_a_delivery_that_takes_too_long(slow):
+    mx, hop, answer = slow(minimal_backoff_time="1s", maximal_backoff_time="2s")
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    began = time.monotonic()
+    mx.run("postrider", "stop")
+    eventually(lambda: not mx.pids(), 30, "the end of all processes")
+    assert time.monotonic() - began < 30
+    answer.gate.set()
+    mx.start()
+    eventually(lambda: listing(mx) == {}, 30, "an empty queue")
+    assert 1 <= len(hop.messages) <= 2
+    assert lines(mx, r"to=<a@far\.test>.*status=sent")
+
+
+def test_outcome_after_a_killed_qmgr_is_no_harm(slow):
+    """Its successor delivers again at once, for nobody told it; then the first outcome comes."""
+    mx, hop, answer = slow()
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    for pid in mx.pids("qmgr"):
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: answer.waiting == 2, 30, "the message at the next hop again")
+    answer.gate.set()
+    mx.wait_log(r"qmgr\[\d+\]: \w+: removed", 20)
+    time.sleep(2)
+    assert len(hop.messages) == 2
+    assert len(lines(mx, r"qmgr\[\d+\]: \w+: removed")) == 1
+    assert listing(mx) == {}
