@@ -24,26 +24,42 @@ static void die(const char *what)
 }
 
 #define TOGETHER 64
+#define ANNOUNCE_PATIENCE (40 * OS_SECOND) /* qmgr may be killed meanwhile, and again */
 
+static bool announce_once(const struct qmgr_message_queued *m, struct arena *arena,
+			  struct qmgr_queued_ack *ack, int64_t end)
+{
+	struct ipc_conn *conn;
+	bool done = false;
+
+	if (ipc_connect_blocking("public/qmgr", end, &conn) != IPC_OK)
+		return false;
+	done = ipc_send(conn, &qmgr_writer_hello_message, NULL, end) == IPC_OK &&
+	       qmgr_message_queued_call(conn, m, arena, ack, end) == IPC_OK;
+	ipc_conn_close(&conn);
+	return done;
+}
+
+/* announce - as cleanup does it: again and again, until a qmgr has taken it. */
 static void announce(struct queue_batch *batch, struct arena *arena)
 {
 	char texts[TOGETHER][QUEUE_LOCATION_TEXT];
 	struct qmgr_queued list[TOGETHER];
 	struct qmgr_message_queued m = {.messages = list, .messages_count = queue_batch_count(batch)};
 	struct qmgr_queued_ack ack;
-	struct ipc_conn *conn;
+	int64_t end = os_deadline(ANNOUNCE_PATIENCE);
 
 	for (size_t i = 0; i < m.messages_count; i++) {
 		queue_location_print(&queue_batch_item(batch, i)->location, texts[i]);
 		list[i].location = slice_str(texts[i]);
 	}
-	if (ipc_connect_blocking("public/qmgr", os_deadline(10 * OS_SECOND), &conn) != IPC_OK)
-		die("connect to qmgr");
-	if (ipc_send(conn, &qmgr_writer_hello_message, NULL, OS_NEVER) != IPC_OK ||
-	    qmgr_message_queued_call(conn, &m, arena, &ack, os_deadline(10 * OS_SECOND)) != IPC_OK ||
-	    ack.count != m.messages_count)
-		die("tell qmgr");
-	ipc_conn_close(&conn);
+	while (!announce_once(&m, arena, &ack, end)) {
+		if (os_now() >= end)
+			die("tell qmgr");
+		usleep(50000);
+	}
+	if (ack.count != m.messages_count)
+		die("tell qmgr all");
 }
 
 /* hello_only - as a writer that dies between its commit and the announcement. */

@@ -363,7 +363,14 @@ def test_killed_again_and_again(world):
         for n in range(6):
             w.put(f"r{n}@d{n}.test", count=total // 6)
 
-    t = threading.Thread(target=put)
+    def put_and_tell():
+        try:
+            put()
+        except BaseException as e:  # a thread's exception would go unnoticed
+            failed.append(e)
+
+    failed = []
+    t = threading.Thread(target=put_and_tell)
     t.start()
     for _ in range(kills):
         time.sleep(0.3)
@@ -372,6 +379,7 @@ def test_killed_again_and_again(world):
         # The master waits longer after each death; a client's message hurries nobody.
         eventually(lambda: w.i.pids("qmgr"), 30, "a new qmgr")
     t.join()
+    assert failed == []
     eventually(lambda: empty(w), 60, "an empty queue")
     got = w.agent.addresses()
     assert len(set(got)) == total

@@ -2,6 +2,7 @@
 """A reload, or a stop, in the middle of deliveries: nothing is lost, and nothing is delivered again."""
 import json
 import os
+import pathlib
 import re
 import signal
 import threading
@@ -212,4 +213,66 @@ def test_outcome_after_a_killed_qmgr_is_no_harm(slow):
     time.sleep(2)
     assert len(hop.messages) == 2
     assert len(lines(mx, r"qmgr\[\d+\]: \w+: removed")) == 1
+    assert listing(mx) == {}
+
+
+def test_a_local_command_goes_on_over_a_reload(instance, mailbox):
+    ran = pathlib.Path(mailbox.pw_dir) / "ran"
+    mx = instance(mailbox_command=f"cat >/dev/null; sleep 6; echo once >>{ran}")
+    mx.send(f"{mailbox.pw_name}@example.test")
+    mx.wait_log(r"queue active")
+    time.sleep(0.5)
+    reload_and_wait(mx)
+    assert not ran.exists()
+    mx.wait_log(r"local\[\d+\]: \w+: to=<.*status=sent \(delivered to command", 20)
+    mx.wait_log(r"qmgr\[\d+\]: \w+: removed", 20)
+    assert ran.read_text() == "once\n"
+    assert listing(mx) == {}
+
+
+def test_what_local_passes_on_is_told_by_local(instance, sink, mailbox):
+    """The agent that local asks must not answer to qmgr for local: there may be more to be done."""
+    answer = Slow()
+    store = sink(lmtp=True, answer=answer)
+    mx = instance(mailbox_transport=f"lmtp:inet:127.0.0.1:{store.port}")
+    mx.send(f"{mailbox.pw_name}@example.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the store")
+    reload_and_wait(mx)
+    answer.gate.set()
+    mx.wait_log(r"qmgr\[\d+\]: \w+: removed", 20)
+    assert len(store.messages) == 1
+    assert len(lines(mx, "status=sent")) == 1
+    assert listing(mx) == {}
+
+
+def test_a_changed_table_repeats_nothing_either(slow):
+    mx, hop, answer = slow(start=False)
+    table = mx.etc / "transport"
+    table.write_text("other.test error:5.1.2 not today\n")
+    mx.run("postmap", f"lmdb:{table}")
+    mx.set(transport_maps=f"lmdb:{table}")
+    mx.start()
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    before = mx.pids("qmgr")
+    table.write_text("other.test error:5.1.2 never\n")
+    mx.run("postmap", f"lmdb:{table}")
+    eventually(lambda: not set(mx.pids("qmgr")) & set(before), 40, "the end of the old qmgr")
+    answer.gate.set()
+    mx.wait_log(r"qmgr\[\d+\]: \w+: removed", 20)
+    assert len(hop.messages) == 1
+    assert listing(mx) == {}
+
+
+def test_a_held_message_takes_a_late_outcome(slow):
+    mx, hop, answer = slow()
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    reload_and_wait(mx)
+    (qid,) = eventually(lambda: list(listing(mx)), what="the message in the queue")
+    mx.run("postsuper", "-h", qid)
+    assert listing(mx)[qid]["queue_name"] == "hold"
+    answer.gate.set()
+    mx.wait_log(rf"qmgr\[\d+\]: {qid}: removed", 20)
+    assert len(hop.messages) == 1
     assert listing(mx) == {}
