@@ -49,6 +49,7 @@ int64_t away_until(const struct message *m)
 struct aside {
 	struct queue *queue;
 	struct queue_defer_item *items;
+	bool *hold;
 	size_t count;
 };
 
@@ -57,12 +58,17 @@ static void aside_on_thread(void *arg)
 	struct aside *a = arg;
 
 	queue_defer(a->queue, a->items, a->count);
+	for (size_t i = 0; i < a->count; i++)
+		if (a->hold[i] && a->items[i].result == RES_OK)
+			a->items[i].result =
+			    queue_hold(a->queue, &a->items[i].location, &a->items[i].error);
 }
 
-static bool is_away(const struct message *m, void *arg)
+/* is_left_behind - agents are busy with it; or somebody wanted it elsewhere as soon as they are not. */
+static bool is_left_behind(const struct message *m, void *arg)
 {
 	(void)arg;
-	return m->loaded && m->loaded->away;
+	return m->loaded && (m->loaded->away || (m->item.state == SCHED_ACTIVE && m->item.doom));
 }
 
 /* next_time - as soon as possible when others of its recipients wait to be tried. */
@@ -73,20 +79,29 @@ static int64_t next_time(const struct message *m)
 	for (size_t i = 0; i < env->recipient_count; i++)
 		if (env->recipients[i].outcome == QUEUE_PENDING)
 			return os_wall();
-	return away_until(m);
+	return away_until(m) ? away_until(m) : os_wall();
 }
 
 void handover_drain(struct qmgr *q)
 {
 	struct arena *arena = arena_create();
 	struct aside a = {.queue = q->queue};
-	struct message **all = index_collect(q->index, is_away, NULL, &a.count);
+	size_t found;
+	struct message **all = index_collect(q->index, is_left_behind, NULL, &found);
 
-	a.items = ARENA_ARRAY(arena, a.count + 1, struct queue_defer_item);
-	for (size_t i = 0; i < a.count; i++) {
-		message_location(all[i], &a.items[i].location);
-		a.items[i].next_time = next_time(all[i]);
-		a.items[i].marks = deferral_marks(all[i], arena, &a.items[i].mark_count);
+	a.items = ARENA_ARRAY(arena, found + 1, struct queue_defer_item);
+	a.hold = ARENA_ARRAY(arena, found + 1, bool);
+	for (size_t i = 0; i < found; i++) {
+		struct queue_defer_item *item = &a.items[a.count];
+
+		message_location(all[i], &item->location);
+		if (all[i]->item.doom == SCHED_FATE_DELETE) {
+			queue_gone(q->queue, &item->location);
+			continue;
+		}
+		a.hold[a.count++] = all[i]->item.doom == SCHED_FATE_HOLD;
+		item->next_time = next_time(all[i]);
+		item->marks = deferral_marks(all[i], arena, &item->mark_count);
 	}
 	if (a.count > 0) {
 		fiber_offload(aside_on_thread, &a, "put messages aside");

@@ -26,6 +26,7 @@ static void die(const char *what)
 #define TOGETHER 64
 #define ANNOUNCE_PATIENCE (40 * OS_SECOND) /* qmgr may be killed meanwhile, and again */
 
+/* announce_once - false: qmgr did not take it; it may be on its way to its end. */
 static bool announce_once(const struct qmgr_message_queued *m, struct arena *arena,
 			  struct qmgr_queued_ack *ack, int64_t end)
 {

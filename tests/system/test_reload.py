@@ -276,3 +276,35 @@ def test_a_held_message_takes_a_late_outcome(slow):
     mx.wait_log(rf"qmgr\[\d+\]: {qid}: removed", 20)
     assert len(hop.messages) == 1
     assert listing(mx) == {}
+
+
+@pytest.mark.parametrize("option,queue", [("-d", None), ("-h", "hold")])
+def test_orders_given_during_a_delivery_outlive_the_reload(slow, option, queue):
+    mx, hop, answer = slow(reply="451 4.3.0 not now")
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    (qid,) = listing(mx)
+    mx.run("postsuper", option, qid)
+    reload_and_wait(mx)
+    eventually(lambda: listing(mx).get(qid, {}).get("queue_name") == queue, what="the message where it should be")
+    answer.gate.set()
+    mx.wait_log(r"status=deferred \(host .* not now", 20)
+    time.sleep(1)
+    assert listing(mx).get(qid, {}).get("queue_name") == queue
+    assert answer.waiting == 1
+
+
+def test_recipients_that_were_not_begun_do_not_wait(slow):
+    mx, hop, answer = slow(smtp_destination_recipient_limit="2", smtp_destination_concurrency_limit="1",
+                           initial_destination_concurrency="1")
+    mx.send([f"{c}@far.test" for c in "abcd"])
+    eventually(lambda: answer.waiting == 1, what="the first two at the next hop")
+    before = mx.pids("qmgr")
+    mx.reload()
+    eventually(lambda: not set(mx.pids("qmgr")) & set(before), 20, "the end of the old qmgr")
+    answer.seconds = 0.5
+    eventually(lambda: len(lines(mx, "status=sent")) == 2, 20, "the other recipients")
+    answer.gate.set()
+    mx.wait_log(r"qmgr\[\d+\]: \w+: removed", 20)
+    assert sorted(r for m in hop.messages for r in m["recipients"]) == [f"{c}@far.test" for c in "abcd"]
+    assert listing(mx) == {}
