@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "config/source.h"
 #include "master/master.h"
 #include "os/file.h"
 
@@ -88,13 +89,16 @@ enum result configuration_load(const char *dir, struct config_problems *problems
 			       struct configuration **out)
 {
 	struct configuration *conf = calloc(1, sizeof(*conf));
+	struct slice path;
 	enum result rc;
 
 	*out = NULL;
 	if (conf == NULL)
 		return RES_TEMP;
 	conf->arena = arena_create();
-	rc = settings_load(dir, NULL, 0, problems, &conf->settings);
+	rc = config_read(dir, "main.cf", conf->arena, problems, &path, &conf->main_cf);
+	if (rc == RES_OK)
+		rc = settings_parse(conf->main_cf, dir, NULL, 0, problems, &conf->settings);
 	if (rc == RES_OK)
 		rc = master_cf_load(dir, conf->settings, conf->arena, problems, &conf->cf);
 	if (rc != RES_OK) {

@@ -70,6 +70,8 @@ struct service {
 struct configuration {
 	struct arena *arena;
 	struct settings *settings;
+	struct slice main_cf; /* the file as it was read: what every process starts with until the
+			       * next reload */
 	struct master_cf cf; /* with the services that are added */
 };
 

@@ -151,13 +151,16 @@ static char **child_arguments(const struct service *s, unsigned slot, struct are
 }
 
 /* child_environment - what import_environment lets through, and the configuration directory. */
-static char **child_environment(const struct master *m, struct arena *arena)
+static char **child_environment(const struct master *m, const struct service *s,
+				 struct arena *arena)
 {
 	struct slice rest = m->conf->settings->import_environment, word;
 	size_t n = 0;
 	char **env = ARENA_ARRAY(arena, 64, char *);
 
 	env[n++] = (char *)arena_printf(arena, "MAIL_CONFIG=%s", m->config_dir).p;
+	env[n++] = (char *)arena_printf(arena, "MAIL_MAIN_CF_FD=%d",
+					FIRST_FD + 2 + (int)s->listener_count).p;
 	env[n++] = (char *)"PATH=/usr/bin:/bin:/usr/sbin:/sbin";
 #ifdef POSTRIDER_SANITIZERS
 	if (getenv("ASAN_OPTIONS") != NULL)
@@ -168,7 +171,7 @@ static char **child_environment(const struct master *m, struct arena *arena)
 	while (n < 60 && settings_next_word(&rest, &word)) {
 		const char *value;
 
-		if (slice_eq(word, SL("MAIL_CONFIG")) || slice_starts(word, SL("PATH=")))
+		if (slice_starts(word, SL("MAIL_CONFIG")) || slice_starts(word, SL("MAIL_MAIN_CF")) || slice_starts(word, SL("PATH=")))
 			continue;
 		if (slice_find(word, '=') >= 0) {
 			env[n++] = arena_str(arena, word);
@@ -181,16 +184,29 @@ static char **child_environment(const struct master *m, struct arena *arena)
 	return env;
 }
 
-/* place_descriptors - all that the child has is 0, 1, 2 and these. */
-static bool place_descriptors(const struct service *s, int control, int status)
+/* settings_file - main.cf as master read it, so that an edit counts from the next reload on, and a
+ * broken one never. */
+static int settings_file(const struct master *m)
 {
-	int high[MOST_LISTENERS + 2];
+	int fd = os_memory_file("main.cf");
+
+	if (fd >= 0 &&
+	    os_pwrite_full(fd, m->conf->main_cf.p, m->conf->main_cf.n, 0) < 0)
+		return -1;
+	return fd;
+}
+
+/* place_descriptors - all that the child has is 0, 1, 2 and these. */
+static bool place_descriptors(const struct service *s, int control, int status, int settings)
+{
+	int high[MOST_LISTENERS + 3];
 	size_t n = 0;
 
 	high[n++] = os_dup_above(control, SAFE_FD);
 	high[n++] = os_dup_above(status, SAFE_FD);
 	for (size_t i = 0; i < s->listener_count; i++)
 		high[n++] = os_dup_above(s->listeners[i].fd, SAFE_FD);
+	high[n++] = os_dup_above(settings, SAFE_FD);
 	for (size_t i = 0; i < n; i++)
 		if (high[i] < 0 || os_dup_to(high[i], FIRST_FD + (int)i) < 0)
 			return false;
@@ -202,10 +218,10 @@ static _Noreturn void child(const struct master *m, struct service *s, unsigned 
 {
 	struct arena *arena = arena_create();
 	char **argv = child_arguments(s, slot, arena);
-	char **env = child_environment(m, arena);
+	char **env = child_environment(m, s, arena);
 
 	os_signals_default();
-	if (place_descriptors(s, control, status))
+	if (place_descriptors(s, control, status, settings_file(m)))
 		os_exec(s->program, argv, env);
 	os_exit_now(127);
 }

@@ -5,8 +5,8 @@
 
 #include <errno.h>
 
-static enum result read_all(int fd, struct slice path, struct arena *arena,
-			    struct config_problems *problems, struct slice *text)
+enum result config_read_fd(int fd, struct slice path, struct arena *arena,
+			   struct config_problems *problems, struct slice *text)
 {
 	struct stat st;
 	char *data;
@@ -23,7 +23,7 @@ static enum result read_all(int fd, struct slice path, struct arena *arena,
 		return RES_PERM;
 	}
 	data = arena_alloc(arena, (size_t)st.st_size + 1);
-	n = os_read_full(fd, data, (size_t)st.st_size);
+	n = os_pread_full(fd, data, (size_t)st.st_size, 0);
 	if (n < 0) {
 		config_problem_add(problems, true, path, 0, SL_NULL, "read: %s", strerror(errno));
 		return RES_TEMP;
@@ -44,7 +44,7 @@ enum result config_read(const char *dir, const char *name, struct arena *arena,
 		config_problem_add(problems, true, *path, 0, SL_NULL, "open: %s", strerror(errno));
 		return RES_TEMP;
 	}
-	rc = read_all(fd, *path, arena, problems, text);
+	rc = config_read_fd(fd, *path, arena, problems, text);
 	(void)os_close(fd); /* only read from */
 	return rc;
 }

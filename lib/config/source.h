@@ -15,4 +15,8 @@
 enum result config_read(const char *dir, const char *name, struct arena *arena,
 			struct config_problems *problems, struct slice *path, struct slice *text);
 
+/* config_read_fd - the same of an open file, from its beginning; `path` is for messages. */
+enum result config_read_fd(int fd, struct slice path, struct arena *arena,
+			   struct config_problems *problems, struct slice *text);
+
 #endif

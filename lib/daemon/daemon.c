@@ -2,12 +2,14 @@
 #include "daemon/daemon.h"
 #include "config.h"
 #include "config/directory.h"
+#include "config/source.h"
 #include "daemon/run.h"
 #include "log/events.h"
 #include "os/file.h"
 #include "os/process.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,23 @@
 #define FILES_PER_SESSION 3u  /* the client, and those whom the session speaks to */
 
 /* ---- before the sandbox */
+
+/* load_main_cf - what master handed over; of a daemon started by hand the file itself. */
+static void load_main_cf(const char *dir, const struct slice *overrides, size_t count,
+			 struct config_problems *problems, struct settings **settings)
+{
+	struct slice given = slice_str(getenv("MAIL_MAIN_CF_FD")), text;
+	uint64_t fd;
+
+	if (!slice_u64(given, &fd) || fd > INT_MAX) {
+		settings_load(dir, overrides, count, problems, settings);
+		return;
+	}
+	if (config_read_fd((int)fd, SL("main.cf"), problems->arena, problems, &text) == RES_OK)
+		settings_parse(text, dir, overrides, count, problems, settings);
+	os_close((int)fd);
+	unsetenv("MAIL_MAIN_CF_FD");
+}
 
 static bool load_settings(const struct daemon_arguments *a, struct daemon_context *c,
 			  struct arena *arena)
@@ -37,7 +56,7 @@ static bool load_settings(const struct daemon_arguments *a, struct daemon_contex
 	all[1] = arena_printf(arena, "service_name=%.*s", SL_ARG(a->service));
 	for (size_t i = 0; i < a->override_count; i++)
 		all[2 + i] = a->overrides[i];
-	settings_load(c->config_dir, all, n, &problems, &settings);
+	load_main_cf(c->config_dir, all, n, &problems, &settings);
 	for (size_t i = 0; i < problems.count; i++)
 		if (problems.items[i].fatal)
 			LOG(config_error, .text = config_problem_text(arena, &problems.items[i]));

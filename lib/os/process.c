@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -95,6 +96,11 @@ int os_dup_to(int fd, int to)
 int os_dup_above(int fd, int least)
 {
 	return fcntl(fd, F_DUPFD_CLOEXEC, least);
+}
+
+int os_memory_file(const char *label)
+{
+	return memfd_create(label, MFD_CLOEXEC);
 }
 
 int os_close_from(int first)

@@ -43,6 +43,8 @@ int os_parent_death_signal(int signal);
 int os_dup_to(int fd, int to);
 /* os_dup_above - a close-on-exec copy of fd that is not below `least`. */
 int os_dup_above(int fd, int least);
+/* os_memory_file - an empty file without a name, for reading by who inherits it; -1 and errno. */
+int os_memory_file(const char *label);
 /* os_close_from - this descriptor and all above it. */
 int os_close_from(int first);
 int os_set_nonblocking(int fd);
