@@ -16,7 +16,8 @@
 enum level { LEVEL_INFO, LEVEL_WARNING, LEVEL_FATAL };
 
 /* say - to standard error, and to the log unless that echoes there itself. */
-static void say(const struct command *c, enum level level, const char *format, va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+say(const struct command *c, enum level level, const char *format, va_list ap)
 {
 	static const char *const words[] = {"", "warning: ", "fatal: "};
 	struct buffer text;

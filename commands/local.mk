@@ -9,6 +9,8 @@ commands_postconf_LDADD = lib/libconfig.a $(LIBS_OS)
 COMMAND = commands/command.c commands/command.h
 COMMAND_BASE_LIBS = lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS_OS)
 
+ASK_QMGR = commands/ask_qmgr.c commands/ask_qmgr.h
+
 MAP_TOOL = commands/map_build.c commands/map_content.c commands/map_query.c commands/map_tool.c \
 	commands/map_tool.h $(COMMAND)
 sbin_PROGRAMS += commands/postmap commands/postalias
@@ -18,19 +20,20 @@ commands_postalias_SOURCES = commands/postalias.c $(MAP_TOOL)
 commands_postalias_LDADD = $(commands_postmap_LDADD)
 
 sbin_PROGRAMS += commands/postqueue commands/postsuper commands/postcat
-commands_postqueue_SOURCES = commands/postqueue.c $(COMMAND)
-commands_postqueue_LDADD = showq/liblisting.a $(COMMAND_LIBS)
+commands_postqueue_SOURCES = commands/postqueue.c $(ASK_QMGR) $(GUARDED) $(COMMAND)
+commands_postqueue_LDADD = showq/liblisting.a $(DAEMON_LIBS)
 commands_postsuper_SOURCES = commands/postsuper.c $(COMMAND)
 commands_postsuper_LDADD = $(COMMAND_LIBS)
 commands_postcat_SOURCES = commands/postcat.c $(COMMAND)
 commands_postcat_LDADD = $(COMMAND_LIBS)
 
 sbin_PROGRAMS += commands/postkick
-commands_postkick_SOURCES = commands/postkick.c $(COMMAND)
+commands_postkick_SOURCES = commands/postkick.c $(ASK_QMGR) $(COMMAND)
 commands_postkick_LDADD = lib/libipc.a $(COMMAND_BASE_LIBS) -lpthread
 
 sbin_PROGRAMS += commands/postdrop
-commands_postdrop_SOURCES = commands/postdrop.c commands/drop_pipe.c commands/drop_pipe.h $(COMMAND)
+GUARDED = commands/guarded.c commands/guarded.h
+commands_postdrop_SOURCES = $(GUARDED) commands/postdrop.c commands/drop_pipe.c commands/drop_pipe.h $(COMMAND)
 commands_postdrop_LDADD = $(DAEMON_LIBS)
 
 # mailq and newaliases are sendmail under another name; postdrop gets its group at installation.

@@ -8,7 +8,8 @@
 
 static const char *program = "postmap";
 
-static void complain(const char *kind, const char *format, va_list ap)
+static void __attribute__((format(printf, 2, 0)))
+complain(const char *kind, const char *format, va_list ap)
 {
 	fflush(stdout);
 	fprintf(stderr, "%s: %s: ", program, kind);

@@ -13,7 +13,8 @@
 #define OUTPUT_LIMIT ((size_t)64 << 20)
 #define OVERRIDES_LIMIT 256
 
-static void complain(const char *kind, const char *format, va_list ap)
+static void __attribute__((format(printf, 2, 0)))
+complain(const char *kind, const char *format, va_list ap)
 {
 	fprintf(stderr, "postconf: %s: ", kind);
 	vfprintf(stderr, format, ap);

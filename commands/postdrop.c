@@ -7,7 +7,7 @@
  */
 #include "commands/command.h"
 #include "commands/drop_pipe.h"
-#include "daemon/command.h"
+#include "commands/guarded.h"
 #include "ipc/ipc.h"
 #include "log/log.h"
 #include "os/clock.h"
@@ -53,37 +53,6 @@ static void catch_signals(void)
 	os_signal_ignore(SIGXFSZ);
 }
 
-/* clean_environment - only what has a meaning here survives. */
-static void clean_environment(void)
-{
-	static const char *const kept[] = {"MAIL_CONFIG", "TZ"};
-	char *values[2];
-
-	for (size_t i = 0; i < 2; i++) {
-		const char *value = getenv(kept[i]);
-
-		values[i] = value != NULL ? strdup(value) : NULL;
-	}
-	clearenv();
-	for (size_t i = 0; i < 2; i++)
-		if (values[i] != NULL)
-			setenv(kept[i], values[i], 1);
-	setenv("PATH", "/usr/bin:/bin", 1);
-}
-
-static void clean_process(void)
-{
-	clean_environment();
-	/* missing standard descriptors would be taken by the files opened next */
-	for (int fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && os_openat(AT_FDCWD, "/dev/null", O_RDWR, 0) != fd)
-			_exit(EX_OSERR);
-	os_close_from(3);
-	os_limit(RLIMIT_CORE, 0);
-	os_umask(022);
-	catch_signals();
-}
-
 static void parse_arguments(struct command *c, int argc, char **argv)
 {
 	int option;
@@ -125,15 +94,6 @@ static void check_authorized(struct command *c, struct slice user)
 			      (unsigned)getuid());
 	}
 	table_set_destroy(&set);
-}
-
-/* confine - the row of schema/privileges; the working directory is the queue directory after it. */
-static void confine(struct command *c)
-{
-	const char *what = NULL;
-
-	if (command_confine("postdrop", c->settings, &what) != RES_OK)
-		command_fatal(c, "%s: %s", what, strerror(errno));
 }
 
 /* failed - the system would not: what the caller's exit status is, by the reason. */
@@ -253,13 +213,14 @@ int main(int argc, char **argv)
 	struct slice user;
 	int maildrop;
 
-	clean_process();
+	guarded_begin();
+	catch_signals();
 	parse_arguments(&c, argc, argv);
 	command_load(&c);
 	command_open_log(&c);
 	user = user_name(&c);
 	check_authorized(&c, user);
-	confine(&c);
+	guarded_confine(&c);
 	log_entered_queue();
 	/* the directory may be searched, not read: O_PATH is enough to make files in it */
 	maildrop = os_openat(AT_FDCWD, "maildrop", O_PATH | O_DIRECTORY, 0);

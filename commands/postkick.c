@@ -4,8 +4,8 @@
  * (schema/ipc/qmgr.ipc): the letters that Postfix's queue manager knows are translated. Any other
  * service gets the request's bytes as they are.
  */
+#include "commands/ask_qmgr.h"
 #include "commands/command.h"
-#include "ipc/qmgr.h"
 #include "os/clock.h"
 #include "os/socket.h"
 
@@ -47,24 +47,33 @@ static void parse_arguments(struct kick *k, int argc, char **argv)
 	k->request = slice_str(argv[optind + 2]);
 }
 
-/* kick_qmgr - RES_OK when it has said that it is done. */
-static enum result kick_qmgr(struct kick *k)
+static enum result flush_queue(struct kick *k)
 {
 	struct qmgr_queue_flush flush = {.what = QMGR_FLUSH_ALL};
 	struct qmgr_control_done done = {0};
+
+	if (!ask_qmgr_flush(k->path.p, &flush, k->command.arena, &done, k->deadline))
+		return RES_TEMP;
+	if (done.error.n > 0)
+		command_fatal(&k->command, "%.*s", SL_ARG(done.error));
+	return RES_OK;
+}
+
+static enum result wake_qmgr(struct kick *k)
+{
 	enum ipc_status status;
 	struct ipc_conn *conn;
 
 	if (ipc_connect_blocking(k->path.p, k->deadline, &conn) != IPC_OK)
 		return RES_TEMP;
-	if (strpbrk(k->request.p, FLUSH_LETTERS) != NULL)
-		status = qmgr_queue_flush_call(conn, &flush, k->command.arena, &done, k->deadline);
-	else
-		status = ipc_send(conn, &qmgr_wake_up_message, NULL, k->deadline);
+	status = ipc_send(conn, &qmgr_wake_up_message, NULL, k->deadline);
 	ipc_conn_close(&conn);
-	if (done.error.n > 0)
-		command_fatal(&k->command, "%.*s", SL_ARG(done.error));
 	return status == IPC_OK ? RES_OK : RES_TEMP;
+}
+
+static enum result kick_qmgr(struct kick *k)
+{
+	return strpbrk(k->request.p, FLUSH_LETTERS) != NULL ? flush_queue(k) : wake_qmgr(k);
 }
 
 /* kick_pickup - the connection is what wakes it. */

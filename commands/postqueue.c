@@ -4,7 +4,9 @@
  * neither its environment nor its arguments, and asks daemons for all that it shows or does.
  */
 #include "base/check.h"
+#include "commands/ask_qmgr.h"
 #include "commands/command.h"
+#include "commands/guarded.h"
 #include "fiber/stream.h"
 #include "ipc/qmgr.h"
 #include "os/process.h"
@@ -286,9 +288,17 @@ static void may(struct postqueue *pq, struct slice list, const char *what)
 		   (long)os_uid(), what);
 }
 
+/* confine - what is left to do needs no file; only root may have to read the queue by himself. */
+static void confine(const struct postqueue *pq)
+{
+	if (command_is_guarded())
+		guarded_confine(&pq->command);
+}
+
 static void list_queue(struct postqueue *pq)
 {
 	may(pq, pq->command.settings->authorized_mailq_users, "view");
+	confine(pq);
 	buffer_init(&pq->buffer, LISTING_LIMIT);
 	pq->arena = arena_create();
 	pq->first = true;
@@ -309,13 +319,10 @@ static void flush(struct postqueue *pq, enum qmgr_flush what, struct slice id, s
 	struct qmgr_control_done done = {0};
 	struct slice path = arena_printf(pq->command.arena, "public/%.*s",
 					 SL_ARG(pq->command.settings->queue_service_name));
-	int64_t deadline = os_deadline(PATIENCE);
-	struct ipc_conn *conn;
 
-	if (ipc_connect_blocking(path.p, os_deadline(10 * OS_SECOND), &conn) != IPC_OK ||
-	    qmgr_queue_flush_call(conn, &m, pq->command.arena, &done, deadline) != IPC_OK)
+	confine(pq);
+	if (!ask_qmgr_flush(path.p, &m, pq->command.arena, &done, os_deadline(PATIENCE)))
 		command_fatal(&pq->command, "Cannot flush mail queue - mail system is down");
-	ipc_conn_close(&conn);
 	if (done.error.n > 0)
 		command_fatal(&pq->command, "%.*s", SL_ARG(done.error));
 }
@@ -390,7 +397,7 @@ int main(int argc, char **argv)
 	int mode = 0;
 	int c;
 
-	(void)os_umask(022);
+	guarded_begin();
 	while ((c = command_option(&pq.command, argc, argv, "c:fi:jps:v")) > 0) {
 		if (c == 'c') {
 			pq.command.config_dir = optarg;

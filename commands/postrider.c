@@ -242,6 +242,44 @@ static void check_own_accounts(const struct control *c)
 	}
 }
 
+/* The commands that unprivileged users start, and that reach more than they. */
+static const char *const set_gid_commands[] = {"postdrop", "postqueue", "postlog"};
+
+static bool is_set_gid(int fd, gid_t group)
+{
+	struct stat st;
+
+	return os_fstat(fd, &st) == 0 && st.st_gid == group && (st.st_mode & 07777) == 02755;
+}
+
+/* make_set_gid - the group first: changing it takes the bit away. */
+static bool make_set_gid(int fd, gid_t group)
+{
+	return os_fchown(fd, 0, group) == 0 && os_fchmod(fd, 02755) == 0;
+}
+
+/* check_set_gid - that each has setgid_group, and the bit; with `mend` it gets them. */
+static bool check_set_gid(const struct control *c, const struct sandbox_accounts *accounts, bool mend)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < sizeof(set_gid_commands) / sizeof(set_gid_commands[0]); i++) {
+		const char *path = program_path(c, c->conf->settings->command_directory.p,
+						set_gid_commands[i]);
+		int fd = os_openat(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW, 0);
+
+		if (fd < 0 || !(is_set_gid(fd, accounts->drop_gid) ||
+				(mend && make_set_gid(fd, accounts->drop_gid)))) {
+			log_warning_text("not set-gid %.*s: %s", SL_ARG(c->conf->settings->setgid_group),
+					 path);
+			all = false;
+		}
+		if (fd >= 0)
+			os_close(fd);
+	}
+	return all;
+}
+
 /* check - everything that can be known before a start; false when it cannot succeed. */
 static bool check(struct control *c, bool all)
 {
@@ -258,6 +296,7 @@ static bool check(struct control *c, bool all)
 		return true;
 	show_problems(c, true);
 	check_owners(c);
+	check_set_gid(c, &accounts, false);
 	check_own_accounts(c);
 	return true;
 }
@@ -269,7 +308,9 @@ static int verb_check(struct control *c)
 
 static int verb_set_permissions(struct control *c)
 {
-	return check(c, false) ? 0 : 1;
+	struct sandbox_accounts accounts;
+
+	return check(c, false) && check_accounts(c, &accounts) && check_set_gid(c, &accounts, true) ? 0 : 1;
 }
 
 /* ---- start */
