@@ -15,9 +15,10 @@ def test_a_broken_file_stops_nothing_that_starts_later(instance):
         r = i.reload(check=False)
         assert r.returncode == 1 and f"{file}, line {len(good.splitlines()) + 1}: ".encode() in r.stderr
         for program in ("smtpd", "cleanup"):
-            for pid in i.pids(program):
-                os.kill(pid, signal.SIGTERM)
-            eventually(lambda: not i.pids(program), 10, f"the end of {program}")
+            old = set(i.pids(program))
+            for pid in old:
+                os.kill(pid, signal.SIGKILL)
+            eventually(lambda: not old & set(i.pids(program)), 10, f"the end of {program}")
         with Talk(i.port) as t:
             assert t.reply() == (220, "mx.example.test ESMTP first")
         i.send("somebody@example.test")
