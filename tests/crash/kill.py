@@ -29,7 +29,9 @@ import ledger
 import world
 from world import harness
 
-DAEMONS = ("smtpd", "cleanup", "qmgr", "bounce", "local", "smtp", "pickup", "master")
+DAEMONS = ("smtpd", "cleanup", "qmgr", "bounce", "local", "smtp", "pickup", "postdrop", "master")
+POSTDROP_CALLS = ("openat", "read", "write", "fchmod", "fchown", "fsync", "fdatasync", "rename", "renameat",
+                  "renameat2", "linkat", "close", "connect", "exit_group", "unlinkat", "fstat", "newfstatat")
 RECOVERY_CALLS = ("openat", "pread64", "renameat2", "renameat", "unlinkat", "fsync", "fdatasync",
                   "pwrite64", "pwritev", "flock", "getdents64", "ftruncate", "fallocate")
 IN_FLIGHT = 2.0
@@ -117,10 +119,26 @@ class Share:
         if not calls:
             return None, 0
         call = self.random.choice(sorted(calls))
-        return call, self.random.randint(1, max(1, calls[call] // max(1, len(self.traced(daemon)))))
+        most = calls[call] // max(1, len(self.traced(daemon)))
+        # A reload is the most that master does: less than while it was watched from the start.
+        return call, self.random.randint(1, max(1, min(most, 3) if daemon == "master" else most))
+
+    def submission(self):
+        """sendmail, or the postdrop that it starts, dies: that lives for one message only."""
+        call, n = self.random.choice(POSTDROP_CALLS), self.random.randint(1, 6)
+        output = self.directory / "strace"
+        self.load.sendmail(under=("strace", "-f", "-qq", "-o", str(output), "-e", f"trace={call}",
+                                  "-e", f"inject={call}:signal=KILL:when={n}"))
+        hit = "killed by SIGKILL" in output.read_text(errors="replace")
+        if hit:
+            self.crashes.append(time.time())
+        self.outcomes["postdrop", "killed" if hit else "not reached"] += 1
+        return hit
 
     def point(self, daemon, everything):
         """Attach, send, see it die (or not: the call did not come so often)."""
+        if daemon == "postdrop":
+            return self.submission()
         call, n = self.choose(daemon)
         pids = self.traced(daemon) if call else []
         if not pids and call:
@@ -131,7 +149,7 @@ class Share:
         name = daemon + (" and all" if everything else "")
         died = threading.Event()
         begun = time.time()
-        tracer, _ = self.strace(pids, "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={n}")
+        tracer, output = self.strace(pids, "-ttt", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={n}")
 
         def watch():
             while tracer.poll() is None:
@@ -151,7 +169,11 @@ class Share:
         died.wait(.5)
         end(tracer)
         watcher.join(10)
-        hit = died.is_set()
+        # A child of the daemon may have been the one.
+        deaths = [float(m.group(1)) for m in re.finditer(
+            r"(?m)^\d+ +([0-9.]+) \+\+\+ killed by SIGKILL", output.read_text(errors="replace"))]
+        self.crashes += [] if died.is_set() else deaths[:1]
+        hit = died.is_set() or bool(deaths)
         self.outcomes[name, "killed" if hit else "not reached"] += 1
         if hit and self.options.verbose:
             print(f"{begun:.3f} {name} at {call} {n}", flush=True)
