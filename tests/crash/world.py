@@ -389,13 +389,15 @@ def queue_empty(instance):
 
 
 def drain(instance, seconds=40):
-    """Wait for an empty queue. False: it did not get empty."""
+    """Wait for an empty queue, seen three times in a row: a message that moves while it is listed may be
+    missed. False: it did not get empty."""
     end = time.monotonic() + seconds * harness.PATIENCE
-    last = 0
+    last = empty = 0
     while time.monotonic() < end:
-        if queue_empty(instance):
+        empty = empty + 1 if queue_empty(instance) else 0
+        if empty == 3:
             return True
-        if time.monotonic() - last > 3:
+        if not empty and time.monotonic() - last > 3:
             last = time.monotonic()
             instance.run("postqueue", "-f", check=False)
         time.sleep(0.1)
