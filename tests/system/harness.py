@@ -25,6 +25,8 @@ BUILD = pathlib.Path(os.environ.get("POSTRIDER_BUILD", ".build/test"))
 SBIN = PREFIX / "sbin"
 LIBEXEC = PREFIX / "libexec" / "postrider"
 # A sanitizer build is several times slower; deadlines of tests grow with it.
+# Sanitizers hold memory of their own.
+SANITIZED = "ASAN_OPTIONS" in os.environ
 PATIENCE = float(os.environ.get("POSTRIDER_PATIENCE", "1"))
 
 
@@ -195,9 +197,13 @@ class Instance:
         return self.run("postqueue", "-f")
 
     def destroy(self):
+        """End it. A daemon that crashed on the way, or was stopped by its own sandbox, fails the test."""
         self.stop()
+        crashes = [line for line in self.log().splitlines()
+                   if re.search(r"killed by signal (4|6|7|8|11|31)\b", line)]
         change_alternates(lambda listed: listed.discard(str(self.etc)))
         shutil.rmtree(self.dir, ignore_errors=True)
+        assert not crashes, "\n".join(crashes)
 
     def pids(self, program=None):
         """Process ids of this instance's daemons, told by their environment."""
