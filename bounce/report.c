@@ -106,6 +106,10 @@ static enum result write_notice(struct notice *notice, struct arena *arena, stru
 	buffer_init(&text, HEAD_LIMIT);
 	if (notice_begin(notice, arena, &text)) {
 		intake_content(in, buffer_slice(&text), deadline);
+		/* as a mailbox would have it */
+		intake_content(in, arena_printf(arena, "Return-Path: <%.*s>\r\n",
+						SL_ARG(address_quote(arena, notice->report->sender))),
+			       deadline);
 		rc = original_copy(notice->report, notice->headers_only, in, deadline);
 		buffer_reset(&text);
 		notice_end(notice, &text);

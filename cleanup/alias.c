@@ -28,7 +28,7 @@ static void refuse_size(struct expansion *x, const char *what)
 {
 	LOG(warning, .text = arena_printf(x->m->arena, "%s: unreasonable virtual_alias_maps %s for %.*s",
 					  x->m->envelope.id.text, what, SL_ARG(x->rcpt->address)));
-	message_refuse(x->m, CLEANUP_OUTCOME_TEMP, 451, SL("4.6.0"), SL("Error: alias expansion error"));
+	message_refuse(x->m, CLEANUP_OUTCOME_TEMP, 451, SL("4.6.0"), SL("Alias expansion error"));
 }
 
 static bool push(struct expansion *x, struct slice address, int depth)

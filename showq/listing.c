@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "showq/listing.h"
+#include "queue/maildrop.h"
 
 #include <inttypes.h>
 
@@ -164,13 +165,31 @@ int listing_decode(struct slice *in, bool *first, struct arena *arena, struct li
 
 /* ---- from the queue */
 
-static void read_maildrop(const struct queue_entry *found, struct arena *arena,
-			  struct listing_entry *e)
+/* read_maildrop - RES_PERM: postdrop has not finished it, or pickup was faster. */
+static enum result read_maildrop(int queue_fd, const struct queue_entry *found, struct arena *arena,
+				 struct listing_entry *e)
 {
+	struct slice path = arena_printf(arena, "maildrop/%.*s", SL_ARG(found->name));
+	struct listing_recipient *list;
+	struct maildrop_file file;
+	struct queue_id id;
+
+	if (!queue_id_parse(found->name, &id, NULL, NULL) ||
+	    maildrop_open(queue_fd, path.p, arena, &file) != RES_OK)
+		return RES_PERM;
+	maildrop_close(&file);
 	e->queue_name = SL("maildrop");
 	e->queue_id = arena_dup(arena, found->name);
-	e->time = found->time / 1000000;
-	e->size = found->size;
+	e->time = file.time / 1000000;
+	e->size = file.content_size;
+	if (file.envelope.sender.n > 0)
+		e->sender = file.envelope.sender;
+	list = ARENA_ARRAY(arena, file.recipient_count + 1, struct listing_recipient);
+	for (size_t i = 0; i < file.recipient_count; i++)
+		list[e->recipient_count++] =
+		    (struct listing_recipient){file.recipients[i].address, SL("")};
+	e->recipients = list;
+	return RES_OK;
 }
 
 static struct slice reason_of(const struct queue_recipient *r)
@@ -209,10 +228,8 @@ enum result listing_read(int queue_fd, const struct queue_entry *found, bool act
 	enum result rc;
 
 	*e = (struct listing_entry){.sender = SL("MAILER-DAEMON")};
-	if (found->location.place == QUEUE_IN_MAILDROP) {
-		read_maildrop(found, arena, e);
-		return RES_OK;
-	}
+	if (found->location.place == QUEUE_IN_MAILDROP)
+		return read_maildrop(queue_fd, found, arena, e);
 	rc = queue_read(queue_fd, &found->location, arena, &m, &error);
 	if (rc != RES_OK)
 		return RES_PERM;

@@ -9,7 +9,7 @@ showq_showq_LDADD = showq/liblisting.a lib/libdaemon.a $(COMMAND_LIBS) $(SECCOMP
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_qmgr_listing
 tests_unit_test_qmgr_listing_SOURCES = tests/unit/test_qmgr_listing.c tests/unit/unit.h
-tests_unit_test_qmgr_listing_LDADD = showq/liblisting.a lib/libqueue.a $(LIBS_OS) $(CMOCKA_LIBS) -lpthread
+tests_unit_test_qmgr_listing_LDADD = showq/liblisting.a lib/libqueue.a lib/libipc.a lib/libfiber.a $(LIBS_OS) $(CMOCKA_LIBS) -lpthread
 endif
 
 dist_man8_MANS += man/showq.8

@@ -13,15 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#ifdef POSTRIDER_SANITIZERS
-/* The leak check stops the process with ptrace, which a sandbox forbids. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-#endif
-
 /*
  * A group list becomes two filters, of which the kernel takes the stricter answer: `outer` knows whole
  * calls and ends the process at any other; `inner` looks at arguments too and refuses with an error.

@@ -166,7 +166,7 @@ def test_queue_names(world):
     w = world()
     qid = deferred(w, "a@x.test")
     r = w.i.run("postsuper", "-d", "ALL", "hold")
-    assert r.stderr == b"" and qid in listing(w)
+    assert r.stderr == b"postsuper: Deleted: 0 messages\n" and qid in listing(w)
     r = w.i.run("postsuper", "-d", "ALL", "nowhere", check=False)
     assert r.returncode == 1 and b"invalid directory name: nowhere" in r.stderr
     w.i.run("postsuper", "-d", "ALL", "deferred")
