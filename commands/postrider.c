@@ -4,6 +4,7 @@
 #include "config.h"
 #include "config/directory.h"
 #include "config/main_cf.h"
+#include "commands/postrider_status.h"
 #include "daemon/layout.h"
 #include "log/events.h"
 #include "master/master.h"
@@ -431,6 +432,10 @@ static int verb_status(struct control *c)
 		return 1;
 	}
 	log_info_text("the Postrider mail system is running: PID: %d", (int)pid);
+	if (c->verbose > 0 && !postrider_status_print(c->conf->settings->queue_directory.p)) {
+		log_error_text("status: %s", strerror(errno));
+		return 1;
+	}
 	return 0;
 }
 

@@ -12,7 +12,8 @@ MASTER_LIBS = lib/libdaemon.a lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS
 master_master_LDADD = $(MASTER_LIBS)
 
 sbin_PROGRAMS += commands/postrider
-commands_postrider_SOURCES = commands/postrider.c master/configuration.c master/master.h
+commands_postrider_SOURCES = commands/postrider.c commands/postrider_status.c \
+	commands/postrider_status.h master/configuration.c master/master.h
 commands_postrider_LDADD = $(MASTER_LIBS)
 
 noinst_PROGRAMS += tests/system/echod

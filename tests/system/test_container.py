@@ -34,3 +34,14 @@ def test_first_process_of_a_container(instance):
     finally:
         if outer.poll() is None:
             outer.kill()
+
+
+def test_status_lists_sessions(instance):
+    mx = instance()
+    with mx.smtp() as s:
+        s.ehlo()
+        s.mail("waiting@client.test")
+        listing = mx.run("postrider", "-v", "status").stdout.decode()
+    assert re.search(r"^session\tclient=\S*\[127\.0\.0\.1\]|^session\t\S*127\.0\.0\.1\S*\t", listing, re.M), listing
+    assert "client's next command" in listing
+    assert "# qmgr service=qmgr" in listing
