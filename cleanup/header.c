@@ -65,7 +65,8 @@ static void remember_message_id(struct message *m, const struct header_info *inf
 				const struct header_field *field)
 {
 	bool resent = info->id == HEADER_RESENT_MESSAGE_ID;
-	struct slice id = header_unfold(m->arena, field->body);
+	/* copied: what needs no unfolding still lies in m->pending */
+	struct slice id = arena_dup(m->arena, header_unfold(m->arena, field->body));
 
 	LOG(message_id, .queue_id = queue_id_slice(&m->envelope.id),
 	    .prefix = resent ? SL("resent-") : SL_NULL, .message_id = id);
