@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define AWAY_TEXT "delivery was under way when the queue manager was replaced"
-#define AWAY_TIME (15 * 60 * OS_SECOND)
+#define AWAY_TIME (45 * OS_SECOND)
 #define LOOK_AGAIN (60 * OS_SECOND) /* how long a message may be read, or settled */
 
 const struct queue_mark away_mark = {
