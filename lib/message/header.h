@@ -42,7 +42,10 @@ size_t header_count(struct slice head, struct slice name);
 
 /* header_valid_name - RFC 5322 ftext only, and not empty. */
 bool header_valid_name(struct slice name);
-/* header_unfold - the body as one trimmed line: line ends before white space taken out. */
+/*
+ * header_unfold - the body as one trimmed line: line ends before white space taken out. A body of one line is
+ * not copied: the result is then a part of `body`, and lives as long as that does.
+ */
 struct slice header_unfold(struct arena *arena, struct slice body);
 /*
  * header_append - "Name: body CRLF" for a field of our own making. Folds at spaces (in address
