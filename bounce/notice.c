@@ -27,11 +27,11 @@ static const struct wording wordings[] = {
     [BOUNCE_KIND_DELAY] = {"Delayed Mail (still being retried)", REPORT_DELAYED,
 			   "Your message has not reached the recipients named below yet. Nothing needs\n"
 			   "to be done: it is kept, and delivery is tried again.\n",
-			   "Delayed Message"},
+			   "Undelivered Message"},
     [BOUNCE_KIND_SUCCESS] = {"Successful Mail Delivery Report", REPORT_DELIVERED,
 			     "Your message was delivered to the recipients named below. Where it was\n"
 			     "handed to a system that does not report deliveries, no more will be heard.\n",
-			     "Delivered Message"},
+			     "Message"},
     [BOUNCE_KIND_VERIFY] = {"Mail Delivery Status Report", REPORT_DELIVERED,
 			    "This is the delivery report that you asked for.\n", "Message"},
 };
@@ -84,7 +84,17 @@ static void append_wrapped(struct buffer *out, struct slice text)
 	buffer_append(out, SL("\r\n"));
 }
 
-static void append_recipient_text(struct buffer *out, struct arena *arena,
+/* reason - of a success also by what it was delivered. */
+static struct slice reason(const struct notice *n, struct arena *arena, const struct bounce_recipient *r)
+{
+	bool traced = n->report->kind == BOUNCE_KIND_SUCCESS || n->report->kind == BOUNCE_KIND_VERIFY;
+
+	if (!traced || r->relay.n == 0 || slice_eq(r->relay, SL("none")))
+		return r->text;
+	return arena_printf(arena, "delivery via %.*s: %.*s", SL_ARG(r->relay), SL_ARG(r->text));
+}
+
+static void append_recipient_text(const struct notice *n, struct buffer *out, struct arena *arena,
 				  const struct bounce_recipient *r)
 {
 	struct slice who = address_quote(arena, r->address);
@@ -94,7 +104,8 @@ static void append_recipient_text(struct buffer *out, struct arena *arena,
 		who = arena_printf(arena, "%.*s (expanded from <%.*s>)", SL_ARG(who),
 				   SL_ARG(address_quote(arena, r->orig)));
 	buffer_append(out, SL("\r\n"));
-	append_wrapped(out, arena_printf(arena, "%.*s: %.*s", SL_ARG(who), SL_ARG(r->text)));
+	append_wrapped(out, arena_printf(arena, "%.*s: %.*s", SL_ARG(who),
+					 SL_ARG(reason(n, arena, r))));
 }
 
 static struct slice subject(const struct notice *n, struct arena *arena)
@@ -116,7 +127,10 @@ static void append_header(const struct notice *n, struct arena *arena, struct bu
 	header_append(out, SL("Auto-Submitted"),
 		      n->audience == NOTICE_TO_SENDER ? SL("auto-replied") : SL("auto-generated"));
 	report_top_headers(out, n->boundary, n->global);
-	append_text(out, "\nThis is a MIME-encapsulated message.\n\n");
+	/* RFC 2045 6.4: as a part of it has */
+	if (n->global || (n->report->flags & QUEUE_8BIT))
+		header_append(out, SL("Content-Transfer-Encoding"), SL("8bit"));
+	append_text(out, "\nThis is a MIME-encapsulated message.\n");
 }
 
 static void append_people_part(const struct notice *n, struct arena *arena, struct buffer *out)
@@ -128,8 +142,7 @@ static void append_people_part(const struct notice *n, struct arena *arena, stru
 	append_text(out, ".\n\n");
 	append_text(out, wordings[n->report->kind].text);
 	for (size_t i = 0; i < n->report->recipients_count; i++)
-		append_recipient_text(out, arena, &n->report->recipients[i]);
-	buffer_append(out, SL("\r\n"));
+		append_recipient_text(n, out, arena, &n->report->recipients[i]);
 }
 
 static enum report_action action_of(const struct notice *n, const struct bounce_recipient *r)
@@ -166,7 +179,7 @@ static void append_recipient_status(const struct notice *n, struct arena *arena,
 	struct report_recipient fields = {
 	    .recipient = address_quote(arena, r->final.n > 0 ? r->final : r->address),
 	    .orcpt = absent_if_empty(r->orcpt),
-	    .orig_rcpt = absent_if_empty(address_quote(arena, r->orig)),
+	    .orig_rcpt = address_quote(arena, r->orig.n > 0 ? r->orig : r->address),
 	    .action = action_of(n, r),
 	    .status = r->dsn,
 	    .remote_mta = absent_if_empty(r->remote),
@@ -176,7 +189,7 @@ static void append_recipient_status(const struct notice *n, struct arena *arena,
 	/* without a server's or a command's own words, ours are the diagnostic (RFC 3464 2.3.6) */
 	if (!split_diagnostic(r->mta, &fields)) {
 		fields.diagnostic_type = SL("X-Postfix");
-		fields.diagnostic = r->text;
+		fields.diagnostic = reason(n, arena, r);
 	}
 	report_recipient_fields(out, &fields, n->global);
 }
@@ -227,6 +240,5 @@ bool notice_begin(struct notice *n, struct arena *arena, struct buffer *out)
 
 void notice_end(const struct notice *n, struct buffer *out)
 {
-	buffer_append(out, SL("\r\n"));
 	report_close(out, n->boundary);
 }

@@ -26,7 +26,8 @@ struct copy {
 	int64_t deadline;
 	bool headers_only;
 	bool done;	 /* the end of the header was met */
-	bool line_empty; /* nothing but CR since the last LF */
+	bool line_empty; /* nothing since the last LF */
+	bool held_cr;	 /* but a CR, not passed on yet: the header may end here */
 	char last;	 /* byte before this chunk; LF at the beginning */
 };
 
@@ -38,11 +39,29 @@ static size_t line_length(struct slice text)
 	return lf < 0 ? text.n : (size_t)lf + 1;
 }
 
+/* ends_header - the empty line, which is not passed on; it may come in two pieces. */
+static bool ends_header(struct copy *c, struct slice line)
+{
+	if (!c->line_empty)
+		return false;
+	if (slice_eq(line, SL("\r"))) {
+		c->held_cr = true;
+		return true;
+	}
+	c->done = slice_eq(line, SL("\n")) || slice_eq(line, SL("\r\n"));
+	if (!c->done && c->held_cr)
+		intake_content(c->in, SL("\r"), c->deadline);
+	c->held_cr = false;
+	return c->done;
+}
+
 static void pass_line(struct copy *c, struct slice line)
 {
 	bool ended = line.p[line.n - 1] == '\n';
 	char before = line.n > 1 ? line.p[line.n - 2] : c->last;
 
+	if (c->headers_only && ends_header(c, line))
+		return;
 	if (ended && before != '\r') {
 		intake_content(c->in, slice_sub(line, 0, line.n - 1), c->deadline);
 		intake_content(c->in, SL("\r\n"), c->deadline);
@@ -50,9 +69,7 @@ static void pass_line(struct copy *c, struct slice line)
 		intake_content(c->in, line, c->deadline);
 	}
 	c->last = line.p[line.n - 1];
-	if (c->line_empty && (slice_eq(line, SL("\n")) || slice_eq(line, SL("\r\n"))))
-		c->done = c->headers_only;
-	c->line_empty = ended || (c->line_empty && slice_eq(line, SL("\r")));
+	c->line_empty = ended;
 }
 
 static void pass_chunk(struct copy *c, struct slice text)

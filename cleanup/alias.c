@@ -21,7 +21,9 @@ struct expansion {
 	size_t count;
 	size_t room; /* of todo */
 	size_t limit;
-	size_t added;
+	struct slice *results;
+	size_t result_count;
+	size_t result_room;
 };
 
 static void refuse_size(struct expansion *x, const char *what)
@@ -33,7 +35,7 @@ static void refuse_size(struct expansion *x, const char *what)
 
 static bool push(struct expansion *x, struct slice address, int depth)
 {
-	if (x->count + x->added >= x->limit) {
+	if (x->count + x->result_count >= x->limit) {
 		refuse_size(x, "map expansion size");
 		return false;
 	}
@@ -48,6 +50,20 @@ static bool push(struct expansion *x, struct slice address, int depth)
 	}
 	x->todo[x->count++] = (struct work){address, depth};
 	return true;
+}
+
+static void push_result(struct expansion *x, struct slice address)
+{
+	if (x->result_count == x->result_room) {
+		size_t room = x->result_room > 0 ? x->result_room * 2 : 4;
+		struct slice *more = ARENA_ARRAY(x->m->arena, room, struct slice);
+
+		if (x->result_count > 0)
+			memcpy(more, x->results, x->result_count * sizeof(*more));
+		x->results = more;
+		x->result_room = room;
+	}
+	x->results[x->result_count++] = address;
 }
 
 /* with_extension - user@domain and "+ext": user+ext@domain. */
@@ -79,8 +95,7 @@ static void push_results(struct expansion *x, const struct work *from, struct sl
 		if (address.n > (size_t)m->process->settings->virtual_alias_address_length_limit) {
 			refuse_size(x, "address length");
 		} else if (slice_caseeq(address, from->address)) {
-			envelope_add(m, x->rcpt, address);
-			x->added++;
+			push_result(x, address);
 		} else {
 			push(x, address, from->depth + 1);
 		}
@@ -104,8 +119,7 @@ static void expand_one(struct expansion *x, const struct work *w)
 		push_results(x, w, value, extension);
 		break;
 	case TABLE_MISSING:
-		envelope_add(x->m, x->rcpt, w->address);
-		x->added++;
+		push_result(x, w->address);
 		break;
 	case TABLE_TEMP:
 		LOG(table_problem, .table = SL("virtual_alias_maps"), .problem = value);
@@ -113,6 +127,25 @@ static void expand_one(struct expansion *x, const struct work *w)
 			       SL("Error: temporary lookup failure"));
 		break;
 	}
+}
+
+/*
+ * add_results - who asked for news of success hears that the alias stands for others, and no more of
+ * success from those (RFC 3461 5.2.7.1).
+ */
+static void add_results(struct expansion *x, struct slice address)
+{
+	struct cleanup_envelope_rcpt rcpt = *x->rcpt;
+	bool same = x->result_count == 1 && slice_eq(x->results[0], address);
+
+	if (!same && (rcpt.notify & MAIL_NOTIFY_SUCCESS) && !rcpt.bcc) {
+		envelope_add_expanded(x->m, x->rcpt, address);
+		rcpt.notify &= ~(uint32_t)MAIL_NOTIFY_SUCCESS;
+		if (rcpt.notify == 0)
+			rcpt.notify = MAIL_NOTIFY_NEVER;
+	}
+	for (size_t i = 0; i < x->result_count; i++)
+		envelope_add(x->m, &rcpt, x->results[i]);
 }
 
 void alias_expand(struct message *m, const struct cleanup_envelope_rcpt *rcpt, struct slice address)
@@ -126,4 +159,6 @@ void alias_expand(struct message *m, const struct cleanup_envelope_rcpt *rcpt, s
 
 		expand_one(&x, &w);
 	}
+	if (!message_refused(m))
+		add_results(&x, address);
 }

@@ -91,6 +91,10 @@ void envelope_recipient(struct message *m, const struct cleanup_envelope_rcpt *r
 /* envelope_add - one final recipient; drops duplicates. */
 void envelope_add(struct message *m, const struct cleanup_envelope_rcpt *rcpt, struct slice address);
 
+/* envelope_add_expanded - one that others stand for: nothing is delivered, its sender is told so. */
+void envelope_add_expanded(struct message *m, const struct cleanup_envelope_rcpt *rcpt,
+			   struct slice address);
+
 /* ---- alias.c */
 /* alias_expand - through virtual_alias_maps, each result to envelope_add. */
 void alias_expand(struct message *m, const struct cleanup_envelope_rcpt *rcpt, struct slice address);

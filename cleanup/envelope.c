@@ -118,14 +118,13 @@ static struct queue_recipient *next_recipient(struct message *m)
 	return &e->recipients[e->recipient_count++];
 }
 
-void envelope_add(struct message *m, const struct cleanup_envelope_rcpt *rcpt, struct slice address)
+/* put_recipient - `address` is final. */
+static struct queue_recipient *put_recipient(struct message *m, const struct cleanup_envelope_rcpt *rcpt,
+					     struct slice address)
 {
 	struct slice original = rcpt->orig.n > 0 ? rcpt->orig : rcpt->address;
-	struct queue_recipient *r;
+	struct queue_recipient *r = next_recipient(m);
 
-	if (is_known(m, address, original))
-		return;
-	r = next_recipient(m);
 	*r = (struct queue_recipient){
 	    .address = arena_dup(m->arena, address),
 	    .original = slice_eq(original, address) ? SL_NULL : arena_dup(m->arena, original),
@@ -134,6 +133,19 @@ void envelope_add(struct message *m, const struct cleanup_envelope_rcpt *rcpt, s
 	};
 	if (address_has_8bit(address))
 		m->envelope.flags |= QUEUE_SMTPUTF8;
+	return r;
+}
+
+void envelope_add(struct message *m, const struct cleanup_envelope_rcpt *rcpt, struct slice address)
+{
+	if (!is_known(m, address, rcpt->orig.n > 0 ? rcpt->orig : rcpt->address))
+		put_recipient(m, rcpt, address);
+}
+
+void envelope_add_expanded(struct message *m, const struct cleanup_envelope_rcpt *rcpt,
+			   struct slice address)
+{
+	put_recipient(m, rcpt, address)->expanded = true;
 }
 
 void envelope_recipient(struct message *m, const struct cleanup_envelope_rcpt *rcpt)

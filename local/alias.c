@@ -67,6 +67,7 @@ static bool set_owner(struct delivery *d, struct slice name, struct task *how)
 		how->owner = how->sender = owner;
 		/* RFC 3461 5.2.7.3: what the sender wants to hear ends at the list */
 		how->notify = 0;
+		d->list = true;
 		return true;
 	case TABLE_MISSING:
 		if (s->reset_owner_alias)

@@ -92,10 +92,12 @@ static void conclude(struct delivery *d)
 	if (d->outcomes == 0)
 		d->worst = outcome_sent(SL("alias expanded"));
 	a = agent_outcome(d, &d->worst, d->worst_to);
-	/* RFC 3461 5.2.7.1: who asked for news of success hears that there are several now */
+	/* RFC 3461 5.2.7: who asked for news of success hears that there are several now, or that a
+	 * mailing list has it */
 	if (a.status == DELIVERY_STATUS_SENT && d->expanded &&
 	    (d->rcpt->notify & MAIL_NOTIFY_SUCCESS)) {
-		a.status = DELIVERY_STATUS_EXPANDED;
+		if (!d->list)
+			a.status = DELIVERY_STATUS_EXPANDED;
 		a.text = SL("alias expanded");
 		a.final = SL_NULL;
 	}

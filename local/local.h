@@ -98,6 +98,7 @@ struct delivery {
 	size_t handled;
 	bool probe;    /* say what would be done */
 	bool expanded; /* it stands for others */
+	bool list;     /* one with an owner, who hears of what comes after */
 	bool passed;   /* another agent has written the log line */
 	struct outcome worst;
 	struct slice worst_to;

@@ -130,12 +130,12 @@ static bool begin(struct delivery *d, struct forward *f, int64_t deadline)
 	    intake_begin(d->p->cleanup, &envelope, deadline, d->arena, &f->intake, &failure);
 
 	for (const struct target *to = f->first; rc == RES_OK && to != NULL; to = to->next) {
-		struct cleanup_envelope_rcpt rcpt = {
-		    .address = to->address,
-		    .orig = d->rcpt->orig.n > 0 ? d->rcpt->orig : d->rcpt->address,
-		    .orcpt = f->kept_sender ? d->rcpt->orcpt : SL_NULL,
-		    .notify = to->notify};
+		struct cleanup_envelope_rcpt rcpt = {.address = to->address, .notify = to->notify};
 
+		if (f->kept_sender) {
+			rcpt.orig = d->rcpt->orig.n > 0 ? d->rcpt->orig : d->rcpt->address;
+			rcpt.orcpt = d->rcpt->orcpt;
+		}
 		intake_recipient(f->intake, &rcpt, deadline);
 	}
 	return rc == RES_OK;

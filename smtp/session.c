@@ -142,6 +142,7 @@ struct session *session_open(const struct session_setting *setting, struct arena
 		return NULL;
 	s = session_create(setting, fd);
 	if (session_hello(s, setting, arena, failure) == RES_OK) {
+		s->connected = os_wall();
 		*greeted = true;
 		return s;
 	}

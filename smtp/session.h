@@ -32,7 +32,7 @@ struct session {
 	bool alive;	 /* commands may be sent */
 	bool needs_rset; /* a transaction was begun and given up */
 	const char *stage; /* "sending RCPT TO": what is under way */
-	int64_t connected; /* wall clock */
+	int64_t connected; /* wall clock; once it is greeted: when that was done */
 	int64_t begun;	   /* monotonic */
 	int64_t idle_since;
 	unsigned uses; /* transactions so far */

@@ -63,16 +63,16 @@ static void mail_command(struct transaction *t, struct buffer *out)
 	buffer_append(out, SL("\r\n"));
 }
 
-/* original_recipient - ORCPT as the sender gave it, else the address before it was rewritten here. */
+/* original_recipient - ORCPT as the sender gave it, else the recipient as he gave it, as Postfix does. */
 static bool original_recipient(struct transaction *t, const struct mail_recipient *r,
 			       struct orcpt *out)
 {
+	struct slice address = r->orig.n > 0 ? r->orig : r->address;
+
 	if (r->orcpt.n > 0)
 		return orcpt_split(r->orcpt, out);
-	if (r->orig.n == 0)
-		return false;
-	out->type = address_has_8bit(r->orig) ? SL("utf-8") : SL("rfc822");
-	out->address = address_quote(t->job->arena, r->orig);
+	out->type = address_has_8bit(address) ? SL("utf-8") : SL("rfc822");
+	out->address = address_quote(t->job->arena, address);
 	return true;
 }
 

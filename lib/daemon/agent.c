@@ -48,6 +48,8 @@ static void log_outcome(const struct agent_delivery *d, struct slice to, struct 
 {
 	const struct delivery_deliver *r = d->request;
 	int64_t now = os_wall();
+	/* a session that was there already cost no time to set up */
+	int64_t ready = o->connected > d->begun ? o->connected : d->begun;
 	bool original = orig.n > 0 && !slice_caseeq(orig, to);
 
 	LOG(delivery,
@@ -59,8 +61,8 @@ static void log_outcome(const struct agent_delivery *d, struct slice to, struct 
 	    .delay = not_negative(now - r->arrival),
 	    .a = not_negative(r->active - r->arrival),
 	    .b = not_negative(d->begun - r->active),
-	    .c = o->connected > 0 ? not_negative(o->connected - d->begun) : 0,
-	    .d = not_negative(now - (o->connected > 0 ? o->connected : d->begun)),
+	    .c = ready - d->begun,
+	    .d = not_negative(now - ready),
 	    .dsn = o->dsn,
 	    .status = slice_str(status),
 	    .text = o->text);

@@ -37,7 +37,7 @@ struct agent_outcome {
 	struct slice mta;    /* RFC 3464 Diagnostic-Code: "smtp; 550 ...", "x-unix; ..." */
 	struct slice remote; /* RFC 3464 Remote-MTA: the host that said so */
 	struct slice final;  /* Final-Recipient where it differs from the address */
-	int64_t connected;   /* wall clock: connection set up; 0: there was none */
+	int64_t connected;   /* wall clock: session set up, TLS and EHLO included; 0: there was none */
 	unsigned conn_use;   /* which message over that connection, from 1 */
 	bool dsn_passed_on;  /* the next hop answers for NOTIFY now */
 };

@@ -115,7 +115,19 @@ void report_message_fields(struct buffer *out, const struct report_message *m)
 	put_named(out, m->mail_name, "-Queue-ID", SL_NULL, m->queue_id);
 	put_named(out, m->mail_name, "-Sender", address_type(m->sender, m->global), m->sender);
 	put_plain(out, SL("Arrival-Date"), m->arrival_date);
-	buffer_append_str(out, "\r\n");
+}
+
+/* put_original_recipient - without a blank behind the type, as Postfix writes it. */
+static void put_original_recipient(struct buffer *out, struct slice type, struct slice address)
+{
+	struct buffer body;
+
+	buffer_init(&body, type.n + address.n + 1);
+	buffer_append(&body, type);
+	buffer_append_byte(&body, ';');
+	buffer_append(&body, address);
+	header_append(out, SL("Original-Recipient"), buffer_slice(&body));
+	buffer_free(&body);
 }
 
 static void put_original(struct buffer *out, const struct report_recipient *r, bool global)
@@ -123,14 +135,14 @@ static void put_original(struct buffer *out, const struct report_recipient *r, b
 	struct orcpt o;
 
 	if (!slice_is_null(r->orcpt) && orcpt_split(r->orcpt, &o))
-		put_typed(out, SL("Original-Recipient"), o.type, o.address);
-	else
-		put_typed(out, SL("Original-Recipient"), address_type(r->orig_rcpt, global),
-			  r->orig_rcpt);
+		put_original_recipient(out, o.type, o.address);
+	else if (!slice_is_null(r->orig_rcpt))
+		put_original_recipient(out, address_type(r->orig_rcpt, global), r->orig_rcpt);
 }
 
 void report_recipient_fields(struct buffer *out, const struct report_recipient *r, bool global)
 {
+	buffer_append_str(out, "\r\n");
 	put_typed(out, SL("Final-Recipient"), address_type(r->recipient, global), r->recipient);
 	put_original(out, r, global);
 	put_plain(out, SL("Action"), slice_str(report_action_name(r->action)));
@@ -139,5 +151,4 @@ void report_recipient_fields(struct buffer *out, const struct report_recipient *
 	if (!slice_is_null(r->diagnostic_type))
 		put_typed(out, SL("Diagnostic-Code"), r->diagnostic_type, r->diagnostic);
 	put_plain(out, SL("Will-Retry-Until"), r->will_retry_until);
-	buffer_append_str(out, "\r\n");
 }

@@ -49,15 +49,15 @@ struct slice report_boundary(struct arena *arena, struct slice queue_id, int64_t
 			     struct slice host);
 /* report_top_headers - MIME-Version and Content-Type of the whole. */
 void report_top_headers(struct buffer *out, struct slice boundary, bool global);
-/* report_part - boundary line and MIME headers of one part, with the empty line behind them.
+/* report_part - boundary line, an empty one before it, and MIME headers of one part, an empty line behind.
  * `charset` may be null. `eight_bit` adds Content-Transfer-Encoding: 8bit. */
 void report_part(struct buffer *out, struct slice boundary, struct slice description,
 		 struct slice type, struct slice charset, bool eight_bit);
 /* report_close - the last boundary line. */
 void report_close(struct buffer *out, struct slice boundary);
-/* report_message_fields - the per-message group, with the empty line behind it. */
+/* report_message_fields - the per-message group. */
 void report_message_fields(struct buffer *out, const struct report_message *m);
-/* report_recipient_fields - one per-recipient group, with the empty line behind it. */
+/* report_recipient_fields - one per-recipient group, with the empty line before it. */
 void report_recipient_fields(struct buffer *out, const struct report_recipient *r, bool global);
 
 #endif

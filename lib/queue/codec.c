@@ -58,7 +58,7 @@
 	X(24, remote) \
 	X(25, final)
 
-enum { FIELD_ID = 1, FIELD_RECIPIENT = 100, FIELD_NOTIFY = 104 };
+enum { FIELD_ID = 1, FIELD_RECIPIENT = 100, FIELD_NOTIFY = 104, FIELD_EXPANDED = 105 };
 enum { FIELD_KIND = 1, FIELD_OFFSET = 8 };
 
 static bool put_text(struct buffer *to, unsigned type, struct slice text)
@@ -130,6 +130,8 @@ static bool encode_recipient(const struct queue_recipient *r, struct buffer *to)
 #undef PUT
 	if (r->notify != 0)
 		put_number(to, FIELD_NOTIFY, r->notify);
+	if (r->expanded)
+		put_number(to, FIELD_EXPANDED, 1);
 	return !buffer_overflowed(to);
 }
 
@@ -195,6 +197,12 @@ static void decode_recipient_field(struct queue_recipient *r, struct arena *aren
 		break;
 	case FIELD_NOTIFY:
 		r->notify = (uint32_t)number_of(value);
+		break;
+	case FIELD_EXPANDED: /* RFC 3461 5.2.7.1; a mark says when the report is out */
+		r->expanded = true;
+		r->outcome = QUEUE_EXPANDED;
+		r->dsn = SL("2.0.0");
+		r->text = SL("alias expanded");
 		break;
 #define GET(number, name)                          \
 	case number:                               \

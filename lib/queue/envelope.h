@@ -83,6 +83,7 @@ struct queue_recipient {
 	struct slice orcpt;    /* RFC 3461 ORCPT, "type;xtext-decoded address"; null: none */
 	struct slice warning;  /* free for qmgr; not interpreted */
 	uint32_t notify;       /* enum queue_notify bits */
+	bool expanded; /* by cleanup, into others that stand beside it: only its report is owed */
 
 	/* Status: not in the message record itself but merged from marks when the queue is read. */
 	enum queue_outcome outcome;

@@ -382,16 +382,16 @@ static void reports_are_composed(void **state)
 		     "X-Postfix-Sender: rfc822; s@x.org\r\n"
 		     "Arrival-Date: Thu,  1 Jan 1970 00:00:00 +0000 (UTC)\r\n\r\n"
 		     "Final-Recipient: rfc822; u@y.org\r\n"
-		     "Original-Recipient: rfc822; v@y.org\r\n"
+		     "Original-Recipient: rfc822;v@y.org\r\n"
 		     "Action: failed\r\n"
 		     "Status: 5.1.1\r\n"
 		     "Remote-MTA: dns; mx.y.org\r\n"
-		     "Diagnostic-Code: smtp; 550 5.1.1 no X-Evil: 1\r\n\r\n");
+		     "Diagnostic-Code: smtp; 550 5.1.1 no X-Evil: 1\r\n");
 	buffer_reset(&out);
 	r.recipient = SL("r\xc3\xa9@y.org");
 	report_recipient_fields(&out, &r, true);
 	assert_true(
-	    slice_starts(buffer_slice(&out), SL("Final-Recipient: utf-8; r\xc3\xa9@y.org\r\n")));
+	    slice_starts(buffer_slice(&out), SL("\r\nFinal-Recipient: utf-8; r\xc3\xa9@y.org\r\n")));
 	buffer_reset(&out);
 	report_top_headers(&out, boundary, false);
 	report_part(&out, boundary, SL("Notification"), SL("text/plain"), SL("us-ascii"), false);

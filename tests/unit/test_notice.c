@@ -58,13 +58,14 @@ static void a_notice_has_three_parts_of_crlf_lines(void **state)
 	assert_true(contains(text, "Content-Type: multipart/report; report-type=delivery-status;"));
 	assert_true(contains(text, "<bad@far.test> (expanded from <alias@example.test>): host"));
 	assert_true(contains(text, "\r\nFinal-Recipient: rfc822; bad@far.test\r\n"));
-	assert_true(contains(text, "\r\nOriginal-Recipient: rfc822; first@example.test\r\n"));
+	assert_true(contains(text, "\r\nOriginal-Recipient: rfc822;first@example.test\r\n"));
 	assert_true(contains(text, "\r\nAction: failed\r\nStatus: 5.1.1\r\n"));
 	assert_true(contains(text, "\r\nRemote-MTA: dns; mx.far.test\r\n"));
 	assert_true(contains(text, "\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n"));
 	assert_true(contains(text, "\r\nDiagnostic-Code: X-Postfix; mail loops back to myself\r\n"));
 	assert_true(contains(text, "Content-Type: message/rfc822\r\n"));
 	assert_false(contains(text, "Will-Retry-Until"));
+	assert_false(contains(text, "\r\n\r\n\r\n"));
 	buffer_free(&out);
 	arena_destroy(&arena);
 }
