@@ -278,7 +278,7 @@ static void on_loaded(struct sched *s, const struct sched_event *e)
 	message_check(s, m);
 }
 
-/* unload - a load that failed: what was loaded before it may still be under way. */
+/* on_unloadable - a load that failed: what was loaded before it may still be under way. */
 static void on_unloadable(struct sched *s, struct sched_item *item, bool gone)
 {
 	struct sched_message *m = item->active;
@@ -287,15 +287,12 @@ static void on_unloadable(struct sched *s, struct sched_item *item, bool gone)
 	m->loading = false;
 	m->more = false;
 	s->loads--;
-	if (m->in_core > 0) {
-		m->deferred += !gone;
+	if (m->in_core > 0 || m->deferred > 0 || item->doom) {
+		m->deferred += !gone || m->in_core == 0;
+		message_check(s, m);
 		return;
 	}
 	message_free(s, m);
-	if (item->doom || m->deferred) {
-		settle(s, item, 1);
-		return;
-	}
 	s->active--;
 	if (gone)
 		item->state = SCHED_NONE;

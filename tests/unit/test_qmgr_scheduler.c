@@ -58,6 +58,7 @@ struct world {
 	char order[64];                       /* first letters of what was started */
 	size_t order_count;
 	bool settle_held;
+	unsigned unreadable;                  /* one load in so many fails; 0: none */
 };
 
 static unsigned dice(struct world *w, unsigned n)
@@ -191,6 +192,11 @@ static void load(struct world *w, const struct sched_action *a)
 	size_t n = 0;
 	uint32_t i;
 
+	if (w->unreadable && dice(w, w->unreadable) == 0) {
+		arena_destroy(&arena);
+		step(w, (struct sched_event){.type = SCHED_EV_UNLOADABLE, .item = a->item});
+		return;
+	}
 	for (i = a->first; i < l->recipients && n < a->limit; i++) {
 		if (l->done[i])
 			continue;
@@ -749,6 +755,37 @@ static void test_active_limit(void **state)
 	world_free(&w);
 }
 
+/* A message that cannot be read waits; one that is gone leaves nothing behind. */
+static void test_unreadable(void **state)
+{
+	struct world w;
+	struct letter *l = letter_new(3, 1, 0);
+	struct letter *gone = letter_new(1, 1, 0);
+	struct sched_event add = {
+	    .type = SCHED_EV_ADD, .item = &gone->item, .state = SCHED_INCOMING};
+	struct sched_stats stats;
+	size_t count;
+
+	(void)state;
+	world_init(&w);
+	world_go(&w);
+	w.unreadable = 1;
+	arrive(&w, l);
+	assert_int_equal(l->item.state, SCHED_DEFERRED);
+	w.unreadable = 0;
+	run(&w, INT64_MAX);
+	assert_int_equal(l->delivered, 3);
+	sched_step(w.s, w.now, &add, &count);
+	assert_int_equal(gone->item.state, SCHED_LOADING);
+	step(&w, (struct sched_event){.type = SCHED_EV_GONE, .item = &gone->item});
+	assert_int_equal(gone->item.state, SCHED_NONE);
+	sched_get_stats(w.s, &stats);
+	assert_int_equal(stats.active, 0);
+	letter_free(l);
+	letter_free(gone);
+	world_free(&w);
+}
+
 static void test_control_active(void **state)
 {
 	struct world w;
@@ -892,6 +929,7 @@ static void chaos(unsigned seed)
 	w.transport.slot_cost = (int)dice(&w, 6);
 	w.transport.negative.divisor = dice(&w, 3);
 	w.transport.transport_rate_delay = dice(&w, 8) == 0 ? SECOND / 10 : 0;
+	w.unreadable = seed % 2 ? 0 : 5;
 	world_go(&w);
 	for (unsigned i = 0; i < LETTERS; i++) {
 		l[i] = letter_new(1 + dice(&w, i % 10 == 0 ? 900 : 4), 1 + dice(&w, 12),
@@ -932,6 +970,7 @@ static void chaos(unsigned seed)
 		step(&w, e);
 	}
 	w.fate = all_good;
+	w.unreadable = 0;
 	for (unsigned i = 0; i < LETTERS; i++) {
 		if (l[i]->item.state == SCHED_HELD)
 			step(&w, (struct sched_event){.type = SCHED_EV_CONTROL,
@@ -1011,6 +1050,7 @@ int main(void)
 	    cmocka_unit_test(test_defer_transports),
 	    cmocka_unit_test(test_flush_while_under_way),
 	    cmocka_unit_test(test_active_limit),
+	    cmocka_unit_test(test_unreadable),
 	    cmocka_unit_test(test_control_active),
 	    cmocka_unit_test(test_late_outcomes),
 	    cmocka_unit_test(test_feedback_parse),
