@@ -15,6 +15,7 @@ struct client {
 	bool trusted; /* root or the mail owner */
 	bool writer;  /* a cleanup process */
 	bool agent;   /* one of the accounts of delivery agents */
+	struct claim *claim;
 };
 
 static int64_t reply_deadline(const struct client *c)
@@ -389,19 +390,47 @@ static enum ipc_status on_active_list(struct ipc_conn *conn, const void *msg, st
 	return status;
 }
 
-static enum ipc_status on_late_outcomes(struct ipc_conn *conn, const void *msg, struct arena *arena,
+/* ---- delivery agents */
+
+static enum ipc_status on_claim(struct ipc_conn *conn, const void *msg, struct arena *arena, void *arg)
+{
+	struct client *c = arg;
+
+	(void)conn;
+	(void)arena;
+	if (!c->agent || c->claim != NULL)
+		return IPC_GARBAGE;
+	if (c->q->closed)
+		return IPC_LOST;
+	daemon_session_idle(c->session, false);
+	c->claim = claim_make(c->q, msg);
+	return c->claim ? IPC_OK : IPC_GARBAGE;
+}
+
+static enum ipc_status on_claim_outcome(struct ipc_conn *conn, const void *msg, struct arena *arena,
 					void *arg)
+{
+	const struct qmgr_claim_outcome *m = msg;
+	struct client *c = arg;
+
+	(void)conn;
+	(void)arena;
+	return c->claim && claim_tell(c->claim, &m->outcome) ? IPC_OK : IPC_GARBAGE;
+}
+
+static enum ipc_status on_claim_over(struct ipc_conn *conn, const void *msg, struct arena *arena,
+				     void *arg)
 {
 	struct client *c = arg;
 	enum ipc_status status;
 
+	(void)msg;
 	(void)arena;
-	if (!c->agent)
+	if (c->claim == NULL)
 		return IPC_GARBAGE;
-	daemon_session_idle(c->session, false);
-	status = handover_outcomes(c->q, msg);
+	status = claim_end(c->q, &c->claim);
 	if (status == IPC_OK)
-		status = qmgr_late_noted_send(conn, NULL, reply_deadline(c));
+		status = qmgr_claim_noted_send(conn, NULL, reply_deadline(c));
 	daemon_session_idle(c->session, true);
 	return status;
 }
@@ -430,10 +459,12 @@ void control_session(struct daemon_context *context, struct daemon_session *sess
 	    {&qmgr_writer_hello_message, on_hello},     {&qmgr_message_queued_message, on_queued},
 	    {&qmgr_queue_flush_message, on_flush},      {&qmgr_queue_control_message, on_control},
 	    {&qmgr_active_list_message, on_active_list}, {&qmgr_wake_up_message, on_wake_up},
-	    {&qmgr_late_outcomes_message, on_late_outcomes}};
+	    {&qmgr_claim_message, on_claim},            {&qmgr_claim_outcome_message, on_claim_outcome},
+	    {&qmgr_claim_over_message, on_claim_over}};
 	struct qmgr *q = context->state;
 	struct client c = {.q = q, .session = session};
 	struct ipc_conn *conn = ipc_conn_create(session->fd);
+	enum ipc_status status;
 	pid_t pid;
 	uid_t uid;
 
@@ -442,8 +473,12 @@ void control_session(struct daemon_context *context, struct daemon_session *sess
 		c.agent = c.trusted || uid == q->smtp_uid;
 	}
 	daemon_session_idle(session, true);
-	(void)ipc_serve(conn, handlers, sizeof(handlers) / sizeof(handlers[0]), &c, OS_NEVER);
+	status = ipc_serve(conn, handlers, sizeof(handlers) / sizeof(handlers[0]), &c, OS_NEVER);
 	ipc_conn_close(&conn);
+	if (c.claim && status == IPC_CANCELLED)
+		claim_drop(q, &c.claim);
+	else if (c.claim)
+		(void)claim_end(q, &c.claim);
 	if (c.writer && !q->stopping) {
 		/* It may have ended between a commit and telling us. */
 		fiber_offload(rescan_on_thread, q, "look for unannounced messages");

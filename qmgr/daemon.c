@@ -16,6 +16,8 @@
 #define SYNC_INTERVAL OS_SECOND
 #define GRACE (3 * OS_SECOND)           /* for deliveries under way when a successor waits */
 #define ENDING_GRACE (9 * OS_SECOND)    /* when none does: master insists after 5 s, and ends us after 10 */
+#define BEGIN_PAUSE (200 * OS_MILLISECOND) /* claims of agents first: their last qmgr may have been killed */
+#define CLAIM_GRACE (3 * OS_SECOND)     /* from the start on, for claims of what is marked as away */
 #define DRAIN_PATIENCE (5 * OS_SECOND)  /* for what does not wait for agents */
 #define AGENT_DELIVERIES 2000           /* at once, to an agent that serves any number */
 #define RECIPIENTS_MAX 1000             /* in one delivery: bound of delivery.ipc */
@@ -107,6 +109,8 @@ static void scheduler_make(struct qmgr *q)
 				  .bounce_lifetime = st->bounce_queue_lifetime,
 				  .delay_warning = st->delay_warning_time,
 				  .transport_retry = st->transport_retry_time,
+				  /* in an empty queue there is nothing that could be claimed */
+				  .begin = q->found_count > 0 ? os_deadline(BEGIN_PAUSE) : 0,
 				  .active_limit = active_limit(st),
 				  .recipient_limit = st->qmgr_message_recipient_limit,
 				  .recipient_minimum = st->qmgr_message_recipient_minimum,
@@ -297,8 +301,9 @@ static void qmgr_start(struct daemon_context *context)
 	fiber_cond_init(&q->defer_work);
 	q->index = index_create();
 	q->agents = map_create();
+	list_init(&q->claims);
+	q->claimed = map_create();
 	q->bounce = ipc_client_create(path.p, 8);
-	scheduler_make(q);
 	fiber_offload(open_on_thread, &o, "recover queue");
 	if (o.result != RES_OK) {
 		log_fatal_text("queue: %s: %s", o.error.what ? o.error.what : "open",
@@ -307,6 +312,8 @@ static void qmgr_start(struct daemon_context *context)
 		daemon_stop(context);
 		return;
 	}
+	scheduler_make(q);
+	q->claims_until = os_deadline(CLAIM_GRACE);
 	q->ready = true;
 	event_found(q);
 	spawn("timer", event_timer, q);
@@ -346,6 +353,13 @@ static int64_t grace_end(const struct qmgr *q, int64_t begun)
 	return begun + (daemon_ending(q->context) ? ENDING_GRACE : GRACE);
 }
 
+/* are_busy - agents, with what we asked for; or with anything, when there is no successor to tell. */
+static bool are_busy(const struct qmgr *q)
+{
+	return !list_empty(&q->deliveries) ||
+	       (daemon_ending(q->context) && !list_empty(&q->claims));
+}
+
 /*
  * wait_for_agents - they go on after us, and tell our successor. When none is to come, what they cannot
  * tell us is repeated after the next start.
@@ -355,8 +369,10 @@ static void wait_for_agents(struct qmgr *q)
 	int64_t begun = os_now();
 	int64_t deadline;
 
-	while (!list_empty(&q->deliveries) && os_now() < grace_end(q, begun))
+	while (are_busy(q) && os_now() < grace_end(q, begun))
 		(void)fiber_cond_wait(&q->quiet, grace_end(q, begun), "deliveries under way");
+	q->closed = true;
+	claims_abandon(q);
 	if (!list_empty(&q->deliveries))
 		deliver_abandon(q, !daemon_ending(q->context));
 	deadline = os_deadline(DRAIN_PATIENCE);

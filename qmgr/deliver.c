@@ -50,8 +50,10 @@ void recipient_mark(struct qmgr *q, struct message *m, uint32_t index, const str
 	r->mta = arena_dup(arena, mark->mta);
 	r->remote = arena_dup(arena, mark->remote);
 	r->final = arena_dup(arena, mark->final);
-	if (mark->outcome == QUEUE_DEFERRED)
-		return; /* goes to disk with queue_defer, all at once */
+	if (mark->outcome == QUEUE_DEFERRED) {
+		m->loaded->changed = true; /* goes to disk with queue_defer, all at once */
+		return;
+	}
 	copy.recipient = index;
 	message_location(m, &loc);
 	queue_mark(q->queue, &loc, &copy);
@@ -87,6 +89,20 @@ static void defer_one(struct qmgr *q, struct message *m, uint32_t index, struct 
 	q->deferred++;
 }
 
+/* is_ours - to be tried; since it was scheduled an agent may have claimed it, or told its outcome. */
+static bool is_ours(struct qmgr *q, struct message *m, uint32_t index)
+{
+	const struct queue_recipient *r = recipient_at(m, index);
+
+	if (!recipient_undone(r))
+		return false;
+	if (!recipient_claimed(q, m, index))
+		return true;
+	if (!recipient_marked_away(r))
+		recipient_mark_away(q, m, index);
+	return false;
+}
+
 void deliver_suspend(struct qmgr *q, const struct sched_action *action)
 {
 	const struct sched_delivery *d = action->delivery;
@@ -94,8 +110,8 @@ void deliver_suspend(struct qmgr *q, const struct sched_action *action)
 	size_t deferred = 0;
 
 	for (size_t i = 0; i < d->count; i++) {
-		if (!recipient_undone(recipient_at(m, d->recipients[i])))
-			continue; /* a late outcome came first */
+		if (!is_ours(q, m, d->recipients[i]))
+			continue;
 		defer_one(q, m, d->recipients[i], action->reason);
 		deferred++;
 	}
@@ -318,15 +334,9 @@ static void transport_down(struct delivery *dv, const char *why)
  */
 static void leave_behind(struct delivery *dv)
 {
-	struct queue_mark mark = away_mark;
-
-	mark.time = os_wall();
-	for (size_t i = 0; i < dv->d->count && dv->sent && dv->away; i++) {
-		if (dv->reported[i])
-			continue;
-		recipient_mark(dv->q, dv->message, dv->d->recipients[i], &mark);
-		dv->message->loaded->away = true;
-	}
+	for (size_t i = 0; i < dv->d->count && dv->sent && dv->away; i++)
+		if (!dv->reported[i])
+			recipient_mark_away(dv->q, dv->message, dv->d->recipients[i]);
 }
 
 void deliver_abandon(struct qmgr *q, bool away)
@@ -404,11 +414,9 @@ void deliver_start(struct qmgr *q, const struct sched_action *action)
 	dv->left = dv->d->count;
 	dv->reported = ARENA_ARRAY(arena, dv->left, bool);
 	for (size_t i = 0; i < dv->d->count; i++) {
-		/* a late outcome may have come first */
-		dv->reported[i] = !recipient_undone(recipient_at(dv->message, dv->d->recipients[i]));
+		dv->reported[i] = !is_ours(q, dv->message, dv->d->recipients[i]);
 		dv->left -= dv->reported[i];
 	}
-	dv->message->loaded->undone = true;
 	if (dv->left == 0) {
 		event_take(q, &(struct sched_event){.type = SCHED_EV_DELIVERED,
 						    .delivery = dv->d});

@@ -196,8 +196,13 @@ static uint32_t gather(struct load *load, struct map *seen, struct arena *arena,
 		const struct queue_recipient *r = &env->recipients[i];
 		struct queue_mark done = {.outcome = QUEUE_REPORTED, .time = os_wall()};
 
-		if (!recipient_undone(r) || recipient_away(r))
+		if (!recipient_undone(r))
 			continue;
+		if (recipient_away(load->q, load->message, i)) {
+			if (!recipient_marked_away(r))
+				recipient_mark_away(load->q, load->message, i);
+			continue;
+		}
 		if (is_double_bounce(load->q, r->address)) {
 			LOG(notification_discarded, .queue_id = queue_id_slice(&env->id));
 			recipient_mark(load->q, load->message, i, &done);

@@ -15,6 +15,7 @@ endif
 pkglibexec_PROGRAMS += qmgr/qmgr
 qmgr_qmgr_SOURCES = \
 	qmgr/agent.c \
+	qmgr/claim.c \
 	qmgr/control.c \
 	qmgr/daemon.c \
 	qmgr/deliver.c \

@@ -10,7 +10,8 @@
  *   agent.c    connections to delivery agents
  *   deliver.c  one delivery: request, outcomes, marks
  *   settle.c   the end of a round: reports, removal, deferral, hold
- *   handover.c deliveries that go on while one qmgr follows another
+ *   handover.c deliveries that go on while one qmgr follows another: the one that ends
+ *   claim.c    the same: the one that comes
  *   control.c  what cleanup, postqueue, postsuper, showq ask for
  */
 #ifndef QMGR_QMGR_H
@@ -50,8 +51,9 @@ struct loaded {
 	struct queue_message m;
 	int64_t active_since; /* wall clock */
 	bool logged;          /* "queue active" */
-	bool undone;          /* something of it was tried in this round */
-	bool away;            /* deliveries of it go on without us */
+	bool changed;         /* there are deferrals that are not on disk */
+	bool away;            /* such a one says that a delivery goes on without us */
+	bool again;           /* an agent died with it: a recipient of it is free, and is tried at once */
 };
 
 struct agent_pool;
@@ -91,11 +93,15 @@ struct qmgr {
 
 	struct fiber_cond dirty; /* marks wait to be written */
 	bool stopping;
+	bool closed;             /* stopping: no outcomes are taken any more */
 	struct list defers;      /* messages that wait to be put aside */
 	struct fiber_cond defer_work;
 	struct list deliveries;  /* struct delivery, see deliver.c */
 	int64_t late_until;      /* next try of the item that SCHED_FATE_LATE was last asked for */
-	uid_t smtp_uid;          /* who may tell late outcomes besides root and the mail owner */
+	uid_t smtp_uid;          /* who may claim recipients besides root and the mail owner */
+	struct list claims;      /* struct claim, see claim.c */
+	struct map *claimed;     /* recipients that they name */
+	int64_t claims_until;    /* until then a recipient that is marked as away is waited for */
 
 	struct map *agents; /* struct agent_pool by transport */
 	struct ipc_client *bounce;
@@ -203,18 +209,35 @@ void settle_deferrer(void *arg);
 /* ---- handover.c */
 
 /*
- * A recipient is away when a delivery to it was under way as the qmgr before this one ended: the agent
- * goes on and will tell the outcome. Until then, or until so much time has passed that the agent must
- * have died, nobody else delivers it.
+ * The mark of a recipient that a delivery was under way to as the qmgr before this one ended: the agent goes
+ * on, and claims it from the next.
  */
-extern const struct queue_mark away_mark; /* but for the time */
-bool recipient_away(const struct queue_recipient *r);
-/* away_until - wall clock: when the first of the recipients that are away ceases to be; 0: none is. */
-int64_t away_until(const struct message *m);
+void recipient_mark_away(struct qmgr *q, struct message *m, uint32_t index);
+bool recipient_marked_away(const struct queue_recipient *r);
 /* handover_drain - put aside, durably, what was abandoned. */
 void handover_drain(struct qmgr *q);
-/* handover_outcomes - IPC_OK: they are durable, or of no interest. */
-enum ipc_status handover_outcomes(struct qmgr *q, const struct qmgr_late_outcomes *late);
+
+/* ---- claim.c */
+
+struct claim;
+
+/* claim_make - for the running session, until claim_end; NULL: not an id. */
+struct claim *claim_make(struct qmgr *q, const struct qmgr_claim *m);
+/* claim_tell - false: it speaks of a recipient that is not claimed, or for the second time. */
+bool claim_tell(struct claim *c, const struct delivery_outcome *o);
+/*
+ * claim_end - what was told counts, the other recipients are free; sets *c to NULL. IPC_OK: the
+ * outcomes are durable, or of no interest. Waits.
+ */
+enum ipc_status claim_end(struct qmgr *q, struct claim **c);
+/* claim_drop - as if it had never been made: the agent lives, and will claim from our successor. */
+void claim_drop(struct qmgr *q, struct claim **c);
+/* claims_abandon - this process ends: the agents turn to its successor. */
+void claims_abandon(struct qmgr *q);
+/* recipient_claimed - an agent that we have not asked for it is busy with it. */
+bool recipient_claimed(const struct qmgr *q, const struct message *m, uint32_t index);
+/* recipient_away - the same, or that may turn out any moment: nobody else delivers it. */
+bool recipient_away(const struct qmgr *q, const struct message *m, uint32_t index);
 
 /* ---- report.c */
 

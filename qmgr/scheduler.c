@@ -229,7 +229,8 @@ static struct sched_item *next_item(struct sched *s)
 
 static bool may_load(const struct sched *s)
 {
-	return !s->draining && s->active < (size_t)s->conf.active_limit && s->loads < MAX_LOADS;
+	return !s->draining && s->now >= s->conf.begin &&
+	       s->active < (size_t)s->conf.active_limit && s->loads < MAX_LOADS;
 }
 
 static void load_more(struct sched *s)
@@ -464,6 +465,8 @@ int64_t sched_wake(const struct sched *s)
 		if (node && node->key < at)
 			at = node->key;
 	}
+	if (!s->draining && s->now < s->conf.begin && s->conf.begin < at)
+		at = s->conf.begin;
 	return at;
 }
 

@@ -57,6 +57,7 @@ struct sched_conf {
 	int64_t bounce_lifetime; /* of messages from the null sender */
 	int64_t delay_warning;   /* 0: never */
 	int64_t transport_retry;
+	int64_t begin;           /* nothing is loaded before */
 	int active_limit;        /* messages loaded at once */
 	int recipient_limit;     /* recipients loaded at once */
 	int recipient_minimum;   /* that each message may load in any case */

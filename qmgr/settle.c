@@ -29,6 +29,49 @@ struct putting {
 	bool done;
 };
 
+/* ---- what is left to do */
+
+static size_t still_deferred(const struct message *m)
+{
+	const struct queue_envelope *env = m->loaded->m.envelope;
+	size_t n = 0;
+
+	for (size_t i = 0; i < env->recipient_count; i++)
+		n += recipient_undone(&env->recipients[i]);
+	return n;
+}
+
+/* count_away - those of them that agents are busy with. */
+static size_t count_away(const struct qmgr *q, const struct message *m)
+{
+	const struct queue_envelope *env = m->loaded->m.envelope;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < env->recipient_count; i++)
+		n += recipient_undone(&env->recipients[i]) && recipient_away(q, m, i);
+	return n;
+}
+
+/*
+ * try_when - what waits for nothing but agents waits for their claims to end, or, where none has come yet,
+ * until it must have come.
+ */
+static int64_t try_when(const struct qmgr *q, const struct message *m, int64_t until)
+{
+	const struct queue_envelope *env = m->loaded->m.envelope;
+	int64_t now = os_now();
+	bool awaited = false;
+
+	for (uint32_t i = 0; i < env->recipient_count; i++)
+		awaited = awaited || (recipient_marked_away(&env->recipients[i]) &&
+				      !recipient_claimed(q, m, i) && now < q->claims_until);
+	if (m->loaded->again)
+		until = now;
+	else if (count_away(q, m) == still_deferred(m))
+		until = now + q->settings->maximal_backoff_time;
+	return awaited && q->claims_until < until ? q->claims_until : until;
+}
+
 /* ---- putting aside */
 
 struct defer_job {
@@ -112,7 +155,8 @@ static void put_aside(struct settling *s, int64_t until)
 	struct putting p = {.done = false};
 
 	message_location(m, &p.item.location);
-	p.item.next_time = os_wall() + (until - os_now());
+	/* A successor looks at what agents are busy with first thing. */
+	p.item.next_time = os_wall() + (count_away(s->q, m) > 0 ? 0 : until - os_now());
 	p.item.marks = deferral_marks(m, m->loaded->arena, &p.item.mark_count);
 	fiber_cond_init(&p.done_cond);
 	list_push_back(&s->q->defers, &p.link);
@@ -156,12 +200,14 @@ static void expire(struct settling *s)
 {
 	const struct queue_envelope *env = s->message->loaded->m.envelope;
 
+	if (still_deferred(s->message) == count_away(s->q, s->message))
+		return;
 	LOG(message_expired, .queue_id = queue_id_slice(&env->id), .from = env->sender,
 	    .status = s->message->item.expire ? SL("force-expired") : SL("expired"));
 	for (uint32_t i = 0; i < env->recipient_count; i++) {
 		const struct queue_recipient *r = &env->recipients[i];
 
-		if (r->outcome != QUEUE_DEFERRED || recipient_away(r))
+		if (r->outcome != QUEUE_DEFERRED || recipient_away(s->q, s->message, i))
 			continue;
 		recipient_mark(s->q, s->message, i,
 			       &(struct queue_mark){.outcome = QUEUE_FAILED,
@@ -173,28 +219,6 @@ static void expire(struct settling *s)
 						    .remote = r->remote,
 						    .final = r->final});
 	}
-}
-
-static size_t still_deferred(const struct message *m)
-{
-	const struct queue_envelope *env = m->loaded->m.envelope;
-	size_t n = 0;
-
-	for (size_t i = 0; i < env->recipient_count; i++)
-		n += recipient_undone(&env->recipients[i]);
-	return n;
-}
-
-/* not_sooner - what waits for nothing but outcomes of agents waits until they must have come. */
-static int64_t not_sooner(const struct message *m, int64_t until)
-{
-	const struct queue_envelope *env = m->loaded->m.envelope;
-	int64_t away = away_until(m);
-	size_t n = 0;
-
-	for (size_t i = 0; i < env->recipient_count; i++)
-		n += recipient_undone(&env->recipients[i]) && !recipient_away(&env->recipients[i]);
-	return n == 0 && away != 0 ? os_now() + (away - os_wall()) : until;
 }
 
 static void warn_of_delay(struct settling *s)
@@ -236,8 +260,9 @@ static void settle_normal(struct settling *s)
 	if (owed == RES_OK && s->action.until > 0)
 		soon = s->action.until;
 	if (owed == RES_OK)
-		soon = not_sooner(m, soon);
-	put_aside(s, soon);
+		soon = try_when(s->q, m, soon);
+	if (m->loaded->changed || owed != RES_OK || m->place != QUEUE_IN_DEFERRED)
+		put_aside(s, soon);
 	settled(s, SCHED_DEFERRED, soon);
 }
 
@@ -272,12 +297,14 @@ void settle_late(struct qmgr *q, struct message *m, enum sched_state state, int6
 		settled(&s, state, until);
 		return;
 	}
-	if (away_until(m) == 0 && (state == SCHED_INCOMING || q->late_until < until))
+	if (state == SCHED_INCOMING || q->late_until < until)
 		until = q->late_until;
 	if (untried)
 		until = os_now();
 	else if (owed != RES_OK)
 		until = os_now() + q->settings->minimal_backoff_time;
+	else
+		until = try_when(q, m, until);
 	put_aside(&s, until);
 	settled(&s, SCHED_DEFERRED, until);
 }

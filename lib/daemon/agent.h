@@ -3,14 +3,17 @@
  * agent - the side of a delivery agent (smtp, lmtp, local, error) that faces qmgr: takes one delivery at
  * a time off a connection, lets the agent's own code do it, and for each recipient writes the log
  * line and tells qmgr. What was not reported when `deliver` returns is deferred with a reason; what
- * was not reported because the process died is tried again by qmgr. When qmgr has gone before it took
- * the outcomes (reload, crash), the delivery goes on all the same, and the next qmgr is told afterwards.
+ * was not reported because the process died is tried again by qmgr. When qmgr ends before it took the
+ * outcomes (reload, crash), the delivery goes on all the same: at once the next qmgr is told which
+ * recipients are in hand, so that it leaves them alone, and then what became of them.
  */
 #ifndef DAEMON_AGENT_H
 #define DAEMON_AGENT_H
 
 #include "daemon/daemon.h"
 #include "ipc/delivery.h"
+
+struct agent_link;
 
 /* One delivery under way. */
 struct agent_delivery {
@@ -22,10 +25,8 @@ struct agent_delivery {
 	struct delivery_deliver_done done; /* the agent may fill it: texts in the arena */
 
 	/* lib/daemon's own */
-	struct ipc_conn *conn;
+	struct agent_link *link;
 	bool *reported; /* by position in request->recipients */
-	bool lost;	/* this qmgr cannot be told any more */
-	struct agent_told *told; /* NULL: the other end is not qmgr */
 };
 
 /* How it went for one recipient. Absent texts may be left zero; `text` and `dsn` must be there. */
@@ -61,8 +62,9 @@ bool agent_reported(const struct agent_delivery *d, size_t position);
 
 /*
  * agent_session - the `session` hook of a delivery agent, but for its own context: serve deliveries
- * until qmgr closes. `deliver` reports each recipient. `idle` (may be NULL) is called between deliveries
- * when none has come for a second, and at the end with `ended` true: give kept sessions up.
+ * until qmgr closes. `deliver`, in a fiber of its own, reports each recipient. `idle` (may be NULL) is
+ * called between deliveries when none has come for a second, and at the end with `ended` true: give kept
+ * sessions up.
  */
 struct agent {
 	void (*deliver)(struct agent_delivery *d, void *own);

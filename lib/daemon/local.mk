@@ -15,6 +15,8 @@ lib_libdaemon_a_SOURCES = \
 	lib/daemon/arguments.c \
 	lib/daemon/become.c \
 	lib/daemon/agent.c lib/daemon/agent.h \
+	lib/daemon/agent_link.c lib/daemon/agent_link.h \
+	lib/daemon/agent_session.c \
 	lib/daemon/intake.c lib/daemon/intake.h \
 	lib/daemon/mail_date.c lib/daemon/mail_date.h \
 	lib/daemon/calls.c lib/daemon/calls.h \

@@ -207,6 +207,36 @@ class Bounce(Server):
         return True
 
 
+class Claim:
+    """An agent that was busy with recipients of a message when qmgr ended."""
+
+    def __init__(self, queue, qid, *indices):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20 * PATIENCE)
+        self.sock.connect(str(queue / "public" / "qmgr"))
+        self.sock.sendall(frame(525, text(qid) + struct.pack("<I", len(indices)) +
+                                struct.pack(f"<{len(indices)}I", *indices)))
+
+    def tell(self, index, status=SENT, dsn="2.0.0", why="taken"):
+        self.sock.sendall(frame(526, struct.pack("<II", index, status) + text(dsn) + text(why) +
+                                text("stub[127.0.0.1]:25") + text("") + text("") + text("") + b"\0"))
+
+    def over(self):
+        """True: qmgr has noted it."""
+        self.sock.sendall(frame(527, b""))
+        return self.ended() == frame(528, b"")
+
+    def ended(self):
+        """What comes; nothing: qmgr has ended the connection."""
+        try:
+            return self.sock.recv(100)
+        except ConnectionResetError:
+            return b""
+
+    def die(self):
+        self.sock.close()
+
+
 class World:
     """A started suite of qmgr, showq, error, retry, with `stub` as the transport of all mail."""
 

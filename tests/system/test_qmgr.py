@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import eventually
-from qmgr_world import BOUNCED, DEFERRED, DELAY, FAILURE, SENT, SUCCESS, World
+from qmgr_world import BOUNCED, DEFERRED, DELAY, FAILURE, SENT, SUCCESS, Claim, World
 
 
 @pytest.fixture
@@ -384,3 +384,104 @@ def test_killed_again_and_again(world):
     got = w.agent.addresses()
     assert len(set(got)) == total
     assert len(got) - total <= kills * 100
+
+
+def put_off(w, *recipients):
+    """A message that was deferred once and waits for a long time; its id."""
+    w.agent.answer = lambda r, address: (DEFERRED, "4.0.0", "later")
+    qid = w.put(*recipients)
+    eventually(lambda: qid in listing(w) and listing(w)[qid]["queue_name"] == "deferred")
+    w.agent.answer = lambda r, address: (SENT, "2.0.0", "taken")
+    w.agent.requests.clear()
+    return qid
+
+
+def test_what_is_claimed_is_not_tried(world):
+    w = world(minimal_backoff_time="100s", maximal_backoff_time="100s")
+    qid = put_off(w, "a@x.test", "b@x.test", "c@x.test")
+    claim = Claim(w.i.queue, qid, 0, 2)
+    w.i.flush()
+    eventually(lambda: w.agent.addresses() == ["b@x.test"], 10, "the one that is free")
+    w.i.flush()
+    time.sleep(0.5)
+    claim.tell(0)
+    claim.tell(2)
+    assert claim.over()
+    w.i.wait_log(f"{qid}: removed")
+    assert w.agent.addresses() == ["b@x.test"]
+
+
+def test_a_claim_ends_with_its_agent(world):
+    """What it told counts; the others are tried at once, whatever the back-off."""
+    w = world(minimal_backoff_time="100s", maximal_backoff_time="100s")
+    qid = put_off(w, "a@x.test", "b@x.test")
+    claim = Claim(w.i.queue, qid, 0, 1)
+    w.i.flush()
+    time.sleep(0.5)
+    claim.tell(1)
+    assert w.agent.addresses() == []
+    claim.die()
+    w.i.wait_log(f"{qid}: removed", 5)
+    assert w.agent.addresses() == ["a@x.test"]
+
+
+def test_an_agent_may_die_while_others_deliver(world):
+    w = world(minimal_backoff_time="100s", maximal_backoff_time="100s")
+    qid = put_off(w, "a@x.test", "b@x.test")
+    claim = Claim(w.i.queue, qid, 0)
+    w.agent.gate = threading.Event()
+    w.i.flush()
+    eventually(lambda: w.agent.addresses() == ["b@x.test"], 10, "the one that is free")
+    claim.die()
+    time.sleep(0.3)
+    w.agent.gate.set()
+    w.i.wait_log(f"{qid}: removed", 5)
+    assert w.agent.addresses() == ["b@x.test", "a@x.test"]
+
+
+def test_two_claims_on_one_recipient(world):
+    w = world(minimal_backoff_time="100s", maximal_backoff_time="100s")
+    qid = put_off(w, "a@x.test")
+    claims = [Claim(w.i.queue, qid, 0) for _ in range(3)]
+    w.i.flush()
+    time.sleep(0.3)
+    claims[1].die()
+    claims[0].die()
+    time.sleep(0.5)
+    assert w.agent.addresses() == []
+    claims[2].die()
+    w.i.wait_log(f"{qid}: removed", 5)
+    assert w.agent.addresses() == ["a@x.test"]
+
+
+def test_a_claim_says_nothing_else(world):
+    w = world(minimal_backoff_time="100s", maximal_backoff_time="100s")
+    qid = put_off(w, "a@x.test", "b@x.test")
+    other = Claim(w.i.queue, qid, 0)
+    other.tell(1)
+    assert other.ended() == b""
+    twice = Claim(w.i.queue, qid, 0)
+    twice.tell(0, DEFERRED, "4.0.0", "no")
+    twice.tell(0, DEFERRED, "4.0.0", "no")
+    assert twice.ended() == b""
+    beyond = Claim(w.i.queue, qid, 4000000000)
+    beyond.tell(4000000000)
+    assert beyond.over()
+    assert Claim(w.i.queue, "../../etc", 0).ended() == b""
+    w.i.flush()
+    w.i.wait_log(f"{qid}: removed", 5)
+    gone = Claim(w.i.queue, qid, 0)
+    gone.tell(0, DEFERRED, "4.0.0", "no")
+    assert gone.over()
+    assert empty(w)
+
+
+def test_an_outcome_that_comes_late_defers(world):
+    w = world(minimal_backoff_time="100s", maximal_backoff_time="100s")
+    qid = put_off(w, "a@x.test")
+    claim = Claim(w.i.queue, qid, 0)
+    claim.tell(0, DEFERRED, "4.7.0", "not yet")
+    assert claim.over()
+    assert listing(w)[qid]["recipients"][0]["delay_reason"] == "not yet"
+    time.sleep(0.5)
+    assert w.agent.addresses() == []

@@ -200,20 +200,150 @@ def test_stop_ends_a_delivery_that_takes_too_long(slow):
     assert lines(mx, r"to=<a@far\.test>.*status=sent")
 
 
-def test_outcome_after_a_killed_qmgr_is_no_harm(slow):
-    """Its successor delivers again at once, for nobody told it; then the first outcome comes."""
+GRACE = 3  # seconds from qmgr's start: how long it waits for the claim to a recipient marked as away
+
+
+def kill(mx, program, which=None):
+    """All of them, or those that are still there of some."""
+    for pid in mx.pids(program):
+        if which is None or pid in which:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_killed_qmgr_does_not_repeat_what_agents_are_busy_with(slow):
     mx, hop, answer = slow()
     mx.send("a@far.test")
     eventually(lambda: answer.waiting == 1, what="the message at the next hop")
-    for pid in mx.pids("qmgr"):
-        os.kill(pid, signal.SIGKILL)
-    eventually(lambda: answer.waiting == 2, 30, "the message at the next hop again")
+    for _ in range(2):
+        time.sleep(1.5)
+        kill(mx, "qmgr")
+        mx.flush()
+    time.sleep(GRACE + 1)
+    mx.flush()
+    time.sleep(0.5)
+    assert answer.waiting == 1
     answer.gate.set()
     mx.wait_log(r"qmgr\[\d+\]: \w+: removed", 20)
-    time.sleep(2)
-    assert len(hop.messages) == 2
+    time.sleep(1)
+    assert len(hop.messages) == 1
     assert len(lines(mx, r"qmgr\[\d+\]: \w+: removed")) == 1
     assert listing(mx) == {}
+
+
+@pytest.mark.parametrize("reloads", [1, 2])
+def test_a_slow_peer_is_not_asked_twice(slow, reloads):
+    """However long it takes: what holds the message back is the agent, not a time."""
+    mx, hop, answer = slow()
+    mx.send(["a@far.test", "b@far.test"])
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    for _ in range(reloads):
+        reload_and_wait(mx)
+    eventually(lambda: mx.pids("qmgr"), what="the next qmgr")
+    time.sleep(GRACE + 0.7)
+    mx.flush()
+    time.sleep(0.5)
+    assert answer.waiting == 1
+    answer.gate.set()
+    mx.wait_log(r"qmgr\[\d+\]: \w+: removed", 20)
+    assert [m["recipients"] for m in hop.messages] == [["a@far.test", "b@far.test"]]
+    assert len(lines(mx, "status=sent")) == 2
+    assert listing(mx) == {}
+
+
+@pytest.mark.parametrize("reloads", [1, 2])
+def test_what_a_dead_agent_had_in_hand_is_tried_at_once(slow, reloads):
+    mx, hop, answer = slow()
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    agents = mx.pids("smtp")
+    for _ in range(reloads):
+        reload_and_wait(mx)
+    time.sleep(GRACE + 0.7)
+    assert answer.waiting == 1
+    kill(mx, "smtp", agents)
+    eventually(lambda: answer.waiting == 2, 2, "the message at the next hop again")
+    answer.gate.set()
+    mx.wait_log(r"qmgr\[\d+\]: \w+: removed", 20)
+    assert listing(mx) == {}
+
+
+def test_an_agent_that_died_with_its_qmgr_is_waited_for_a_moment(slow):
+    mx, hop, answer = slow()
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    agents = mx.pids("smtp")
+    for pid in agents:
+        os.kill(pid, signal.SIGSTOP)
+    reload_and_wait(mx)
+    kill(mx, "smtp", agents)
+    eventually(lambda: answer.waiting == 2, GRACE + 3, "the message at the next hop again")
+    answer.gate.set()
+    mx.wait_log(r"qmgr\[\d+\]: \w+: removed", 20)
+    assert listing(mx) == {}
+
+
+def test_a_deleted_message_stays_deleted(slow):
+    mx, hop, answer = slow(reply="451 4.3.0 not now")
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    reload_and_wait(mx)
+    (qid,) = eventually(lambda: list(listing(mx)), what="the message in the queue")
+    mx.run("postsuper", "-d", qid)
+    assert listing(mx) == {}
+    answer.gate.set()
+    mx.wait_log(r"status=deferred \(host .* not now", 20)
+    time.sleep(1)
+    assert listing(mx) == {}
+    assert not lines(mx, "could not be told")
+
+
+def test_a_held_message_whose_agent_dies_stays_held(slow):
+    mx, hop, answer = slow()
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    agents = mx.pids("smtp")
+    reload_and_wait(mx)
+    (qid,) = eventually(lambda: list(listing(mx)), what="the message in the queue")
+    mx.run("postsuper", "-h", qid)
+    kill(mx, "smtp", agents)
+    time.sleep(1.5)
+    assert listing(mx)[qid]["queue_name"] == "hold"
+    assert answer.waiting == 1
+    mx.run("postsuper", "-H", qid)
+    eventually(lambda: answer.waiting == 2, 5, "the message at the next hop again")
+    answer.gate.set()
+    mx.wait_log(rf"qmgr\[\d+\]: {qid}: removed", 20)
+
+
+def test_asking_for_a_message_does_not_repeat_it(slow):
+    mx, hop, answer = slow()
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    reload_and_wait(mx)
+    (qid,) = eventually(lambda: list(listing(mx)), what="the message in the queue")
+    time.sleep(GRACE + 0.5)
+    for command in (["postqueue", "-i", qid], ["postsuper", "-r", qid], ["postsuper", "-f", qid]):
+        mx.run(*command)
+        time.sleep(0.5)
+    assert answer.waiting == 1
+    answer.gate.set()
+    mx.wait_log(rf"qmgr\[\d+\]: {qid}: removed", 20)
+    assert len(hop.messages) == 1
+
+
+def test_stop_after_a_reload_waits_for_the_outcome(slow):
+    mx, hop, answer = slow()
+    mx.send("a@far.test")
+    eventually(lambda: answer.waiting == 1, what="the message at the next hop")
+    reload_and_wait(mx)
+    eventually(lambda: mx.pids("qmgr"), what="the next qmgr")
+    time.sleep(0.5)
+    threading.Timer(2, answer.gate.set).start()
+    mx.run("postrider", "stop")
+    eventually(lambda: not mx.pids(), 20, "the end of all processes")
+    mx.start()
+    eventually(lambda: listing(mx) == {}, 20, "an empty queue")
+    assert len(hop.messages) == 1
 
 
 def test_a_local_command_goes_on_over_a_reload(instance, mailbox):

@@ -858,6 +858,39 @@ static void test_late_outcomes(void **state)
 	world_free(&w);
 }
 
+/* Agents that are busy since before may speak first: nothing is loaded before the time. */
+static void test_begin(void **state)
+{
+	struct world w;
+	struct letter *fresh = letter_new(1, 1, 1);
+	struct letter *due = letter_new(1, 1, 1);
+
+	(void)state;
+	world_init(&w);
+	w.conf.begin = w.now + 2 * SECOND;
+	world_go(&w);
+	assert_int_equal(sched_wake(w.s), w.now + 2 * SECOND);
+	step(&w, (struct sched_event){.type = SCHED_EV_ADD,
+				      .item = &fresh->item,
+				      .state = SCHED_INCOMING});
+	step(&w, (struct sched_event){.type = SCHED_EV_ADD,
+				      .item = &due->item,
+				      .state = SCHED_DEFERRED,
+				      .until = w.now - SECOND});
+	step(&w, (struct sched_event){.type = SCHED_EV_FLUSH});
+	assert_int_equal(fresh->item.state, SCHED_INCOMING);
+	assert_int_equal(due->item.state, SCHED_DEFERRED);
+	assert_int_equal(sched_wake(w.s), w.now + 2 * SECOND);
+	w.now += 2 * SECOND;
+	step(&w, (struct sched_event){.type = SCHED_EV_TIMER});
+	assert_int_not_equal(fresh->item.state, SCHED_INCOMING);
+	assert_int_not_equal(due->item.state, SCHED_DEFERRED);
+	run(&w, w.now + 10 * SECOND);
+	letter_free(fresh);
+	letter_free(due);
+	world_free(&w);
+}
+
 static void test_feedback_parse(void **state)
 {
 	struct sched_feedback f;
@@ -1053,6 +1086,7 @@ int main(void)
 	    cmocka_unit_test(test_unreadable),
 	    cmocka_unit_test(test_control_active),
 	    cmocka_unit_test(test_late_outcomes),
+	    cmocka_unit_test(test_begin),
 	    cmocka_unit_test(test_feedback_parse),
 	    cmocka_unit_test(test_gentle_feedback),
 	    cmocka_unit_test(test_chaos),
