@@ -108,6 +108,7 @@ void store(struct message *m, struct slice bytes)
 		return;
 	content_scan_feed(&m->scan, bytes);
 	if (too_big(m)) {
+		LOG(size_exceeded, .queue_id = queue_id_slice(&m->envelope.id));
 		message_refuse(m, CLEANUP_OUTCOME_PERM, 552, SL("5.3.4"),
 			       SL("Error: message file too big"));
 		return;

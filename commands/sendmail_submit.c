@@ -238,7 +238,8 @@ void sendmail_submit(struct sendmail *sendmail)
 		require_recipients(&s);
 	copy_message(&s);
 	if (!drop_commit(&s.drop, &status))
-		sendmail_fatal(sendmail, status, "queue file write error");
+		sendmail_fatal(sendmail, status, "%s",
+			       status == EX_DATAERR ? "message file too big" : "queue file write error");
 	buffer_free(&s.header);
 	buffer_free(&s.input.data);
 }

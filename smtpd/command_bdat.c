@@ -131,8 +131,9 @@ static bool fits(struct session *s, uint64_t size)
 static bool bad_syntax(struct session *s, struct slice args)
 {
 	/* where the chunk ends is not known, so nothing behind this line can be understood */
-	LOG(bdat_malformed, .name = s->client.name, .addr = s->client.addr,
-	    .input = slice_sub(args, 0, 100));
+	LOG(bdat_malformed, .queue_id = session_queue_id(s), .name = s->client.name,
+	    .addr = s->client.addr,
+	    .input = arena_printf(s->scratch, "BDAT %.*s", SL_ARG(slice_sub(args, 0, 100))));
 	reply(s, 521, "5.5.4", SL("Syntax: BDAT count [LAST]"));
 	s->closing = true;
 	return false;
@@ -164,9 +165,12 @@ bool command_bdat(struct session *s, const struct smtp_command *c)
 		return false;
 	if (s->txn.bdat == NULL && !begin(s, size, last))
 		return false;
-	if (!fits(s, size))
+	if (!fits(s, size)) {
+		LOG(bdat_too_big, .queue_id = session_queue_id(s), .name = s->client.name,
+		    .addr = s->client.addr);
 		return refuse_chunk(s, size, last, 552, "5.3.4",
 				    SL("Chunk exceeds message size limit"));
+	}
 	bdat_reader_chunk(&s->txn.bdat->reader, size, last);
 	if (!chunk_copy(s))
 		return false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* MAIL - RFC 5321 4.1.1.2, with SIZE (1870), 8BITMIME (6152), DSN (3461), SMTPUTF8 (6531) */
+#include "smtpd/restriction.h"
 #include "smtpd/smtpd.h"
 
 unsigned command_takes(const struct session *s)
@@ -37,13 +38,14 @@ static bool in_order(struct session *s)
 static bool size_fits(struct session *s, uint64_t size)
 {
 	uint64_t limit = s->p->settings->message_size_limit;
+	const struct check log = {.s = s};
+	struct slice text = size == UINT64_MAX ? SL("Message size exceeds file system imposed limit")
+					       : SL("Message size exceeds fixed limit");
 
-	if (size == UINT64_MAX)
-		return reply_bad(s, 552, "5.3.4",
-				 SL("Message size exceeds file system imposed limit"));
-	if (limit == 0 || size <= limit)
+	if (size != UINT64_MAX && (limit == 0 || size <= limit))
 		return true;
-	return reply_bad(s, 552, "5.3.4", SL("Message size exceeds fixed limit"));
+	check_log(&log, "reject", arena_printf(s->scratch, "552 5.3.4 %.*s", SL_ARG(text)));
+	return reply_bad(s, 552, "5.3.4", text);
 }
 
 static void begin(struct session *s, const struct smtp_mail *mail, struct arena *arena)
@@ -75,6 +77,8 @@ bool command_mail(struct session *s, const struct smtp_command *c)
 	if (!smtp_mail_parse(arena_dup(arena, c->args), command_takes(s), arena, &mail, &error)) {
 		reply(s, error.code, arena_dup(s->scratch, error.status).p,
 		      arena_dup(s->scratch, error.text));
+		if (slice_eq(error.status, SL("5.1.7")))
+			session_bad_address(s, "MAIL", c->args);
 		arena_destroy(&arena);
 		return false;
 	}

@@ -72,8 +72,10 @@ bool command_vrfy(struct session *s, const struct smtp_command *c)
 		return reply_bad(s, 502, "5.5.1", SL("VRFY command is disabled"));
 	if (c->args.n == 0)
 		return reply_bad(s, 501, "5.5.4", SL("Syntax: VRFY address [SMTPUTF8]"));
-	if (!vrfy_address(s, c->args, &path))
+	if (!vrfy_address(s, c->args, &path)) {
+		session_bad_address(s, "VRFY", c->args);
 		return reply_bad(s, 501, "5.1.3", SL("Bad recipient address syntax"));
+	}
 	if (!would_accept(s, path.address))
 		return reply_verdict(s);
 	reply(s, 252, "2.0.0", path.raw);
@@ -86,6 +88,8 @@ bool command_refused(struct session *s, const struct smtp_command *c)
 		return reply_bad(s, 503, "5.5.1", SL("Error: authentication not enabled"));
 	if (s->helo.len == 0)
 		return reply_bad(s, 503, NULL, SL("Error: send HELO/EHLO first"));
+	if (c->args.n == 0 || slice_find(c->args, ' ') >= 0)
+		return reply_bad(s, 500, NULL, SL("Syntax: ETRN domain"));
 	return reply_bad(s, 459, NULL,
 			 arena_printf(s->scratch, "<%.*s>: service unavailable", SL_ARG(c->args)));
 }

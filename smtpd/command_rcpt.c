@@ -55,6 +55,8 @@ bool command_rcpt(struct session *s, const struct smtp_command *c)
 		return false;
 	if (!smtp_rcpt_parse(c->args, command_takes(s), s->txn.smtputf8, s->scratch, &rcpt,
 			     &error)) {
+		if (slice_eq(error.status, SL("5.1.3")))
+			session_bad_address(s, "RCPT", c->args);
 		reply_send(s, &error);
 		return false;
 	}

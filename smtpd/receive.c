@@ -141,6 +141,7 @@ bool bare_lf_refused(struct session *s)
 static bool refused(struct session *s, bool bare_lf)
 {
 	if (s->txn.too_big) {
+		LOG(size_exceeded, .queue_id = session_queue_id(s));
 		reply(s, 552, "5.3.4", SL("Error: message file too big"));
 		return true;
 	}

@@ -16,7 +16,7 @@ void check_log(const struct check *c, const char *action, struct slice text)
 	const struct session *s = c->s;
 	struct slice helo = buffer_slice(&s->helo);
 
-	LOG(smtpd_action, .queue_id = s->txn.intake != NULL ? intake_id(s->txn.intake) : SL_NULL,
+	LOG(smtpd_action, .queue_id = session_queue_id(s),
 	    .action = slice_str(action), .stage = stage_name(s), .name = s->client.name,
 	    .addr = s->client.addr, .reply = text,
 	    .from = !s->txn.open	  ? SL_NULL

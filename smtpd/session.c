@@ -58,6 +58,24 @@ struct slice session_proto(const struct session *s)
 	return s->esmtp ? SL("ESMTP") : SL("SMTP");
 }
 
+struct slice session_queue_id(const struct session *s)
+{
+	return s->txn.intake != NULL ? intake_id(s->txn.intake) : SL_NULL;
+}
+
+void session_bad_address(struct session *s, const char *verb, struct slice args)
+{
+	ssize_t colon = slice_find(args, ':'), end;
+
+	if (strcmp(verb, "VRFY") != 0 && colon >= 0)
+		args = slice_trim(slice_from(args, (size_t)colon + 1));
+	end = slice_find(args, '>');
+	if (end >= 0)
+		args = slice_sub(args, 0, (size_t)end + 1);
+	LOG(address_illegal, .name = s->client.name, .addr = s->client.addr, .verb = slice_str(verb),
+	    .address = slice_sub(args, 0, 100));
+}
+
 void session_io(struct session *s, enum stream_status status)
 {
 	if (status == STREAM_OK || s->end != END_NONE)
@@ -210,6 +228,9 @@ static bool next_line(struct session *s, struct slice *line)
 	status = stream_read_line(&s->stream, (size_t)s->p->settings->line_length_limit, deadline,
 				  line, &end);
 	if (status == STREAM_TOO_LONG) {
+		LOG(command_too_long, .name = s->client.name, .addr = s->client.addr,
+		    .limit = (uint64_t)s->p->settings->line_length_limit,
+		    .input = arena_dup(s->scratch, slice_sub(*line, 0, 30)));
 		session_io(s, stream_skip_line(&s->stream, deadline));
 		s->errors++;
 		reply(s, 500, "5.5.2", SL("Error: line too long"));

@@ -183,6 +183,10 @@ void session_io(struct session *s, enum stream_status status);
 int64_t session_deadline(const struct session *s);
 /* session_reset - forget the transaction, and with it what cleanup has of it. */
 void session_reset(struct session *s);
+/* session_queue_id - of the message being received; null (NOQUEUE in the log): none. */
+struct slice session_queue_id(const struct session *s);
+/* session_bad_address - log the address in a command's arguments that cannot be understood. */
+void session_bad_address(struct session *s, const char *verb, struct slice args);
 /* session_proto - "SMTP" or "ESMTP"; "" before HELO. */
 struct slice session_proto(const struct session *s);
 

@@ -242,6 +242,35 @@ def test_a_dialogue_goes_as_with_postfix(both, name):
     assert not different and len(theirs) == len(ours), "\n".join(different)
 
 
+# ---- what is logged of it
+
+LOGGED = {
+    "addresses": [EHLO, FROM, b"RCPT TO:<a b@example.test>", b"RCPT TO:<> NOTIFY=NEVER", b"RCPT TO:<x@example..test>", b"VRFY a b",
+                  b"RSET", b"MAIL FROM:<a b@c.test> SIZE=5"],
+    "a long command": [EHLO, b"FOO" + b"x" * 3000],
+    "a size beyond the limit": [EHLO, b"MAIL FROM:<a@b.test> SIZE=30000"],
+    "too big": DIALOGUES["too big"],
+    "too big by bdat": DIALOGUES["too big by bdat"],
+    "bdat syntax": [EHLO, b"BDAT x"],
+    "refusals": [EHLO, FROM, b"RCPT TO:<nobodyhere@example.test>", b"RCPT TO:<x@relay.test>", b"RCPT TO:<x@[10.0.0.1]>"],
+}
+
+
+def warnings(m, steps):
+    """Lines of smtpd's log that say that something is wrong."""
+    start = len(m.log())
+    talk(m.port, steps)
+    eventually(lambda: " disconnect from " in m.log()[start:], 10, "the end of the session in the log")
+    lines = re.findall(r"/smtpd\[\d+\]: (.*(?:warning|reject|error).*)", m.log()[start:])
+    return [re.sub(r"\b[0-9A-Za-z]{10,16}: (?=queue file|BDAT)", "ID: ", line) for line in lines]
+
+
+@pytest.mark.parametrize("name", LOGGED)
+def test_mistakes_are_logged_as_by_postfix(both, name):
+    theirs, ours = [warnings(m, LOGGED[name]) for m in both]
+    assert ours == theirs and ours
+
+
 # ---- what is delivered
 
 MESSAGES = {
