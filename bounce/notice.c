@@ -97,12 +97,14 @@ static struct slice reason(const struct notice *n, struct arena *arena, const st
 static void append_recipient_text(const struct notice *n, struct buffer *out, struct arena *arena,
 				  const struct bounce_recipient *r)
 {
-	struct slice who = address_quote(arena, r->address);
+	struct slice final = r->final.n > 0 ? r->final : r->address;
+	struct slice first = r->orig.n > 0 ? r->orig : r->address;
+	struct slice who = address_quote(arena, final);
 
 	who = arena_printf(arena, "<%.*s>", SL_ARG(who));
-	if (r->orig.n > 0 && !slice_eq(r->orig, r->address))
+	if (!slice_eq(first, final))
 		who = arena_printf(arena, "%.*s (expanded from <%.*s>)", SL_ARG(who),
-				   SL_ARG(address_quote(arena, r->orig)));
+				   SL_ARG(address_quote(arena, first)));
 	buffer_append(out, SL("\r\n"));
 	append_wrapped(out, arena_printf(arena, "%.*s: %.*s", SL_ARG(who),
 					 SL_ARG(reason(n, arena, r))));
@@ -148,7 +150,8 @@ static void append_people_part(const struct notice *n, struct arena *arena, stru
 static enum report_action action_of(const struct notice *n, const struct bounce_recipient *r)
 {
 	static const enum report_action all[] = {REPORT_FAILED, REPORT_DELAYED, REPORT_DELIVERED,
-						 REPORT_RELAYED, REPORT_EXPANDED};
+						 REPORT_RELAYED, REPORT_EXPANDED,
+						 REPORT_DELIVERABLE, REPORT_UNDELIVERABLE};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (slice_eq(r->action, slice_str(report_action_name(all[i]))))

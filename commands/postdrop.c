@@ -66,7 +66,7 @@ static void parse_arguments(struct command *c, int argc, char **argv)
 		case 'v':
 			break;
 		default:
-			c->failure = EX_USAGE;
+			c->failure = 1;
 			command_fatal(c, "usage: postdrop [-c config_dir] [-rv]");
 		}
 	}

@@ -420,7 +420,9 @@ static int verb_flush(struct control *c)
 	char *argv[] = {program_path(c, c->conf->settings->command_directory.p, "postqueue"),
 			(char *)"-f", NULL};
 
-	return run(argv);
+	os_exec(argv[0], argv, environ); /* its exit status is ours */
+	log_error_text("execute %s: %s", argv[0], strerror(errno));
+	return 1;
 }
 
 static int verb_status(struct control *c)

@@ -42,6 +42,8 @@ struct options {
 	const char *flush_id;
 	const char *flush_site;
 	bool debug;
+	bool interval; /* -q30m: the queue manager has its own, so it asks for nothing */
+	unsigned verbose;
 };
 
 _Noreturn void sendmail_fatal(const struct sendmail *s, int code, const char *format, ...)
@@ -104,15 +106,19 @@ static void option_q(struct options *o, const char *value)
 		o->mode = MODE_FLUSH;
 		return;
 	case 'I':
+		if (value[1] == '\0')
+			usage(o, "specify: -qIqueueid", "");
 		o->mode = MODE_FLUSH;
 		o->flush_id = value + 1;
 		return;
 	case 'R':
+		if (value[1] == '\0')
+			usage(o, "specify: -qRsitename", "");
 		o->mode = MODE_FLUSH;
 		o->flush_site = value + 1;
 		return;
 	default:
-		/* an interval: the queue manager has its own */
+		o->interval = true;
 		if (!ascii_isdigit(value[0]))
 			usage(o, "-q option is not implemented: -q", value);
 	}
@@ -253,7 +259,7 @@ static void take_flag(struct options *o, char letter)
 		o->s.extract_recipients = true;
 		break;
 	case 'v':
-		o->s.envelope.record = true;
+		o->verbose++;
 		break;
 	case 'U':
 	case 'c':
@@ -316,6 +322,8 @@ static void parse(struct options *o, int argc, char **argv)
 		i++;
 	}
 	o->s.recipients = argv + i;
+	/* a report is mailed; more of it asks for a verbose log, as in Postfix */
+	o->s.envelope.record = o->verbose == 1;
 	if (o->debug && o->mode == MODE_VERIFY)
 		o->mode = MODE_VERSION;
 	else if (o->debug)
@@ -470,12 +478,44 @@ static int print_count(struct options *o)
 	return 0;
 }
 
+/* is_running - what `postrider status` says, without saying it. */
+static bool is_running(struct options *o)
+{
+	int status, nowhere;
+	pid_t pid = os_fork();
+
+	if (pid < 0)
+		sendmail_fatal(&o->s, EX_OSERR, "unable to run postrider: %s", strerror(errno));
+	if (pid == 0) {
+		nowhere = os_openat(AT_FDCWD, "/dev/null", O_WRONLY, 0);
+		os_dup_to(nowhere, STDOUT_FILENO);
+		os_dup_to(nowhere, STDERR_FILENO);
+		run(o, "postrider", "status", NULL, NULL);
+	}
+	return os_wait(pid, &status) >= 0 && status == 0;
+}
+
+/* submit - a message, or with -bv a probe; -q30m alone asks for nothing. */
+static int submit(struct options *o)
+{
+	if (o->mode == MODE_VERIFY && o->s.extract_recipients)
+		sendmail_fatal(&o->s, EX_USAGE, "-t option cannot be used with -bv");
+	if (o->interval && o->s.recipients[0] == NULL && !o->s.extract_recipients)
+		return 0;
+	o->s.envelope.verify = o->mode == MODE_VERIFY;
+	sendmail_submit(&o->s);
+	if (o->s.envelope.record || o->s.envelope.verify)
+		printf("Mail Delivery Status Report will be mailed to <%.*s>.\n",
+		       SL_ARG(o->s.envelope.sender));
+	return 0;
+}
+
 static int dispatch(struct options *o)
 {
 	switch (o->mode) {
 	case MODE_DELIVER:
-		sendmail_submit(&o->s);
-		return 0;
+	case MODE_VERIFY:
+		return submit(o);
 	case MODE_SMTP:
 		return sendmail_smtp(&o->s);
 	case MODE_LIST:
@@ -485,11 +525,11 @@ static int dispatch(struct options *o)
 	case MODE_ALIASES:
 		run_newaliases(o);
 	case MODE_DAEMON:
+		if (is_running(o)) /* an init script may ask for it twice */
+			return 0;
 		run(o, "postrider", "start", NULL, NULL);
 	case MODE_FOREGROUND:
 		run(o, "postrider", "start-fg", NULL, NULL);
-	case MODE_VERIFY:
-		sendmail_fatal(&o->s, EX_USAGE, "unsupported: -bv");
 	case MODE_FLUSH:
 		run_flush(o);
 	case MODE_VERSION:

@@ -42,7 +42,7 @@ void drop_content(struct drop *d, struct slice bytes);
 bool drop_commit(struct drop *d, int *status);
 void drop_abort(struct drop *d);
 
-/* ---- sendmail_submit.c: a message from standard input */
+/* ---- sendmail_submit.c: a message from standard input; envelope.verify: a probe, nothing is read */
 void sendmail_submit(struct sendmail *s);
 
 /* ---- sendmail_smtp.c: -bs */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* sendmail_submit - a message from standard input, in a mailbox user's form, to postdrop. */
+#include "address/address.h"
 #include "address/list.h"
 #include "commands/sendmail.h"
 #include "message/header.h"
@@ -221,6 +222,29 @@ static void copy_message(struct submission *s)
 		copy_rest(s, &consumed);
 }
 
+/* write_probe - -bv: a message that nobody will get, as its report shows it. */
+static void write_probe(struct submission *s)
+{
+	struct arena *arena = s->sendmail->command.arena;
+	struct slice from = address_quote(arena, s->sendmail->envelope.sender);
+	bool first = true;
+
+	drop_content(&s->drop, arena_printf(arena, "From: %.*s\nSubject: probe\nTo:", SL_ARG(from)));
+	for (char **r = s->sendmail->recipients; *r != NULL; r++) {
+		struct address_list list;
+
+		address_list_parse(arena, slice_str(*r), 0, &list);
+		for (size_t i = 0; i < list.count; i++) {
+			struct slice to = address_quote(arena, list.items[i].address);
+
+			drop_content(&s->drop,
+				     arena_printf(arena, "%s\t%.*s", first ? "" : ",\n", SL_ARG(to)));
+			first = false;
+		}
+	}
+	drop_content(&s->drop, SL("\n\n"));
+}
+
 void sendmail_submit(struct sendmail *sendmail)
 {
 	struct submission s = {.sendmail = sendmail};
@@ -236,7 +260,10 @@ void sendmail_submit(struct sendmail *sendmail)
 		add_list(&s, slice_str(*r));
 	if (!sendmail->extract_recipients)
 		require_recipients(&s);
-	copy_message(&s);
+	if (sendmail->envelope.verify)
+		write_probe(&s);
+	else
+		copy_message(&s);
 	if (!drop_commit(&s.drop, &status))
 		sendmail_fatal(sendmail, status, "%s",
 			       status == EX_DATAERR ? "message file too big" : "queue file write error");

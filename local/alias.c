@@ -155,11 +155,6 @@ bool alias_deliver(struct delivery *d, const struct task *t, struct slice name,
 		delivery_failed(
 		    d, t, SL("5.4.6"),
 		    arena_printf(d->arena, "alias database loop for %.*s", SL_ARG(name)));
-	} else if (d->probe) {
-		struct outcome o =
-		    outcome_sent(arena_printf(d->arena, "aliased to %.*s", SL_ARG(value)));
-
-		delivery_ended(d, t, &o);
 	} else {
 		expand(d, t, name, value, &how);
 	}

@@ -159,6 +159,14 @@ static void run_command(struct delivery *d, const struct task *t, struct slice c
 	run(d, t, &job, job_command);
 }
 
+/* found_out - what a probe learns: this is what would be done. */
+static void found_out(struct delivery *d, const struct task *t, struct slice text)
+{
+	struct outcome o = outcome_sent(text);
+
+	delivery_ended(d, t, &o);
+}
+
 /* user_command - mailbox_command_maps, mailbox_command; false when neither says anything. */
 static bool user_command(struct delivery *d, const struct task *t,
 			 const struct recipient_name *name, const struct account *user)
@@ -178,7 +186,9 @@ static bool user_command(struct delivery *d, const struct task *t,
 		command = d->p->settings->mailbox_command;
 		break;
 	}
-	if (command.n > 0)
+	if (command.n > 0 && d->probe)
+		found_out(d, t, arena_printf(d->arena, "delivers to command: %.*s", SL_ARG(command)));
+	else if (command.n > 0)
 		run_command(d, t, command, as, user);
 	return command.n > 0;
 }
@@ -187,18 +197,18 @@ void deliver_user(struct delivery *d, const struct task *t, const struct recipie
 		  const struct account *user)
 {
 	const struct settings *s = d->p->settings;
+	bool in_home = ends_in_slash(s->home_mailbox);
+	bool in_spool = s->home_mailbox.n == 0 && ends_in_slash(s->mail_spool_directory);
 	struct slice path;
 
-	if (d->probe) {
-		struct outcome o = outcome_sent(SL("delivers to mailbox"));
-
-		delivery_ended(d, t, &o);
-	} else if (user_command(d, t, name, user)) {
+	if (user_command(d, t, name, user)) {
 		return;
-	} else if (ends_in_slash(s->home_mailbox)) {
+	} else if (d->probe) {
+		found_out(d, t, in_home || in_spool ? SL("delivers to maildir") : SL("delivers to mailbox"));
+	} else if (in_home) {
 		path = arena_printf(d->arena, "%s/%s", user->home.p, s->home_mailbox.p);
 		run_maildir(d, t, user, path);
-	} else if (s->home_mailbox.n == 0 && ends_in_slash(s->mail_spool_directory)) {
+	} else if (in_spool) {
 		path = arena_printf(d->arena, "%s%.*s/", s->mail_spool_directory.p,
 				    SL_ARG(name->user));
 		run_maildir(d, t, user, path);
@@ -221,10 +231,7 @@ void deliver_command(struct delivery *d, const struct task *t)
 	} else if (!delivery_once(d, "command", key)) {
 		return;
 	} else if (d->probe) {
-		struct outcome o = outcome_sent(
-		    arena_printf(d->arena, "delivers to command: %.*s", SL_ARG(command)));
-
-		delivery_ended(d, t, &o);
+		found_out(d, t, arena_printf(d->arena, "delivers to command: %.*s", SL_ARG(command)));
 	} else {
 		run_command(d, t, command, as, t->rights);
 	}
@@ -244,10 +251,7 @@ void deliver_file(struct delivery *d, const struct task *t)
 	} else if (!delivery_once(d, "file", key)) {
 		return;
 	} else if (d->probe) {
-		struct outcome o =
-		    outcome_sent(arena_printf(d->arena, "delivers to file: %.*s", SL_ARG(path)));
-
-		delivery_ended(d, t, &o);
+		found_out(d, t, arena_printf(d->arena, "delivers to file: %.*s", SL_ARG(path)));
 	} else if (ends_in_slash(path)) {
 		run_maildir(d, t, as, path);
 	} else {

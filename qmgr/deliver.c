@@ -202,19 +202,13 @@ static enum queue_outcome outcome_of(const struct qmgr *q, const struct delivery
 	return QUEUE_DEFERRED;
 }
 
-/* keeps_record - everything is reported, success too: sendmail -v, address probes. */
-static bool keeps_record(const struct message *m)
-{
-	return m->loaded->m.envelope->flags & (QUEUE_RECORD | QUEUE_VERIFY);
-}
-
 enum queue_outcome recipient_take(struct qmgr *q, struct message *m, const struct delivery_outcome *r)
 {
 	struct queue_mark mark = {.time = os_wall(), .dsn = r->dsn, .text = r->text, .relay = r->relay,
 				  .mta = r->mta, .remote = r->remote, .final = r->final};
 
 	mark.outcome = outcome_of(q, r, recipient_at(m, r->index)->notify);
-	if (mark.outcome == QUEUE_REPORTED && keeps_record(m))
+	if (mark.outcome == QUEUE_REPORTED && report_keeps_record(m))
 		mark.outcome = QUEUE_SENT;
 	q->deferred += mark.outcome == QUEUE_DEFERRED;
 	q->bounced += mark.outcome == QUEUE_FAILED;

@@ -247,7 +247,10 @@ bool recipient_away(const struct qmgr *q, const struct message *m, uint32_t inde
  */
 enum result report_failures(struct qmgr *q, struct message *m);
 enum result report_delays(struct qmgr *q, struct message *m, int64_t expires);
+/* report_successes - before report_failures, for a record of the attempt names the failures too. */
 enum result report_successes(struct qmgr *q, struct message *m);
+/* report_keeps_record - everything is reported, success too: sendmail -v's first attempt, probes. */
+bool report_keeps_record(const struct message *m);
 
 /* ---- control.c */
 

@@ -4,6 +4,7 @@
 #include "ipc/bounce.h"
 #include "log/events.h"
 
+#define OUTCOME(outcome) (1u << (outcome))
 #define REPORT_RECIPIENTS 1000 /* in one report: bound of bounce.ipc */
 
 struct report {
@@ -12,6 +13,8 @@ struct report {
 	struct arena *arena;
 	enum bounce_kind kind;
 	int64_t expires;
+	unsigned outcomes; /* which ones are reported on: OUTCOME bits */
+	unsigned done;	   /* and to which of them nothing is owed then */
 	uint32_t *indices; /* whom it is about */
 	size_t count;
 };
@@ -37,12 +40,18 @@ static struct slice action_of(const struct report *rp, const struct queue_recipi
 	case BOUNCE_KIND_DELAY:
 		return SL("delayed");
 	case BOUNCE_KIND_VERIFY:
-		return r->outcome == QUEUE_FAILED ? SL("undeliverable") : SL("deliverable");
+		if (envelope_of(rp->message)->flags & QUEUE_VERIFY)
+			return r->outcome == QUEUE_SENT ? SL("deliverable") : SL("undeliverable");
+		break;
 	case BOUNCE_KIND_SUCCESS:
 		break;
 	}
 	if (r->outcome == QUEUE_EXPANDED)
 		return SL("expanded");
+	if (r->outcome == QUEUE_FAILED)
+		return SL("failed");
+	if (r->outcome == QUEUE_DEFERRED)
+		return SL("delayed");
 	return delivered_here(r->relay) ? SL("delivered") : SL("relayed");
 }
 
@@ -104,7 +113,7 @@ static enum result send_part(const struct report *rp, size_t from, size_t count)
 	return answer.outcome == BOUNCE_OUTCOME_TEMP ? RES_TEMP : RES_OK;
 }
 
-/* mark_reported - nothing is owed for these any more. */
+/* mark_reported - nothing is owed for these any more, as far as they are done. */
 static void mark_reported(const struct report *rp, size_t from, size_t count)
 {
 	for (size_t i = from; i < from + count; i++) {
@@ -115,6 +124,8 @@ static void mark_reported(const struct report *rp, size_t from, size_t count)
 					  .text = r->text,
 					  .relay = r->relay};
 
+		if (!(OUTCOME(r->outcome) & rp->done))
+			continue;
 		recipient_mark(rp->q, rp->message, rp->indices[i], &mark);
 	}
 }
@@ -140,7 +151,7 @@ static bool nobody_to_tell(const struct report *rp)
 	return env->sender.n == 0 && (rp->kind != BOUNCE_KIND_FAILURE || !rp->q->notify_2bounce);
 }
 
-static enum result report_send(struct report *rp, bool mark)
+static enum result report_send(struct report *rp)
 {
 	enum result rc = RES_OK;
 	bool silent = rp->count > 0 && nobody_to_tell(rp);
@@ -150,64 +161,84 @@ static enum result report_send(struct report *rp, bool mark)
 								: REPORT_RECIPIENTS;
 
 		rc = silent ? RES_OK : send_part(rp, from, n);
-		if (rc == RES_OK && mark)
+		if (rc == RES_OK)
 			mark_reported(rp, from, n);
 	}
 	return rc;
 }
 
-/*
- * report_about - those recipients in one of two outcomes whose NOTIFY asks for it; `unless`: asked for
- * by those who said nothing. The others of that outcome are owed nothing.
- */
-static enum result report_about(struct qmgr *q, struct message *m, enum bounce_kind kind,
-				enum queue_outcome outcome, enum queue_outcome other,
-				uint32_t notify, bool unless, int64_t expires, bool mark)
+/* report_about - those whose NOTIFY asks for it; `unless`: asked for by those who said nothing. */
+static enum result report_about(struct report *rp, uint32_t notify, bool unless)
 {
-	struct queue_envelope *env = envelope_of(m);
-	struct report rp = {.q = q, .message = m, .arena = arena_create(), .kind = kind,
-			    .expires = expires};
-	struct report none = rp;
+	struct queue_envelope *env = envelope_of(rp->message);
+	struct report none;
 	enum result rc;
 
-	rp.indices = ARENA_ARRAY(rp.arena, env->recipient_count + 1, uint32_t);
-	none.indices = ARENA_ARRAY(rp.arena, env->recipient_count + 1, uint32_t);
+	rp->arena = arena_create();
+	none = *rp;
+	rp->indices = ARENA_ARRAY(rp->arena, env->recipient_count + 1, uint32_t);
+	none.indices = ARENA_ARRAY(rp->arena, env->recipient_count + 1, uint32_t);
 	for (uint32_t i = 0; i < env->recipient_count; i++) {
 		const struct queue_recipient *r = &env->recipients[i];
 
-		if (r->outcome != outcome && r->outcome != other)
+		if (!(OUTCOME(r->outcome) & rp->outcomes))
 			continue;
-		if (kind == BOUNCE_KIND_VERIFY || (r->notify & notify) || (unless && r->notify == 0))
-			rp.indices[rp.count++] = i;
+		if (rp->kind == BOUNCE_KIND_VERIFY || (r->notify & notify) || (unless && r->notify == 0))
+			rp->indices[rp->count++] = i;
 		else
 			none.indices[none.count++] = i;
 	}
-	if (mark)
-		mark_reported(&none, 0, none.count);
-	rc = report_send(&rp, mark);
-	arena_destroy(&rp.arena);
+	mark_reported(&none, 0, none.count);
+	rc = report_send(rp);
+	arena_destroy(&rp->arena);
 	return rc;
+}
+
+/* report_probe - sendmail -bv: what was found out of each recipient; there is no second try. */
+static enum result report_probe(struct qmgr *q, struct message *m)
+{
+	struct report rp = {.q = q, .message = m, .kind = BOUNCE_KIND_VERIFY};
+
+	rp.outcomes = rp.done = OUTCOME(QUEUE_SENT) | OUTCOME(QUEUE_EXPANDED) | OUTCOME(QUEUE_FAILED) |
+				OUTCOME(QUEUE_DEFERRED);
+	return report_about(&rp, 0, true);
 }
 
 enum result report_failures(struct qmgr *q, struct message *m)
 {
+	struct report rp = {.q = q, .message = m, .kind = BOUNCE_KIND_FAILURE};
+
 	if (envelope_of(m)->flags & QUEUE_VERIFY)
-		return report_about(q, m, BOUNCE_KIND_VERIFY, QUEUE_FAILED, QUEUE_SENT, 0, true, 0,
-				    true);
-	return report_about(q, m, BOUNCE_KIND_FAILURE, QUEUE_FAILED, QUEUE_FAILED,
-			    QUEUE_NOTIFY_FAILURE, true, 0, true);
+		return report_probe(q, m);
+	rp.outcomes = rp.done = OUTCOME(QUEUE_FAILED);
+	return report_about(&rp, QUEUE_NOTIFY_FAILURE, true);
+}
+
+bool report_keeps_record(const struct message *m)
+{
+	const struct queue_envelope *env = envelope_of(m);
+
+	return (env->flags & QUEUE_VERIFY) || ((env->flags & QUEUE_RECORD) && env->tries == 0);
 }
 
 enum result report_successes(struct qmgr *q, struct message *m)
 {
-	bool record = envelope_of(m)->flags & QUEUE_RECORD;
+	struct report rp = {.q = q, .message = m, .kind = BOUNCE_KIND_SUCCESS};
 
-	return report_about(q, m, record ? BOUNCE_KIND_VERIFY : BOUNCE_KIND_SUCCESS, QUEUE_SENT,
-			    QUEUE_EXPANDED, QUEUE_NOTIFY_SUCCESS, false, 0, true);
+	if (envelope_of(m)->flags & QUEUE_VERIFY)
+		return RES_OK;
+	rp.outcomes = rp.done = OUTCOME(QUEUE_SENT) | OUTCOME(QUEUE_EXPANDED);
+	if (report_keeps_record(m)) { /* sendmail -v: all that the first attempt brought */
+		rp.kind = BOUNCE_KIND_VERIFY;
+		rp.outcomes |= OUTCOME(QUEUE_FAILED) | OUTCOME(QUEUE_DEFERRED);
+	}
+	return report_about(&rp, QUEUE_NOTIFY_SUCCESS, false);
 }
 
 enum result report_delays(struct qmgr *q, struct message *m, int64_t expires)
 {
-	return report_about(q, m, BOUNCE_KIND_DELAY, QUEUE_DEFERRED, QUEUE_DEFERRED,
-			    QUEUE_NOTIFY_DELAY, true, expires, false);
+	struct report rp = {.q = q, .message = m, .kind = BOUNCE_KIND_DELAY, .expires = expires};
+
+	rp.outcomes = OUTCOME(QUEUE_DEFERRED);
+	return report_about(&rp, QUEUE_NOTIFY_DELAY, true);
 }

@@ -248,8 +248,8 @@ static void settle_normal(struct settling *s)
 	}
 	if (s->action.expired)
 		expire(s);
-	owed = report_failures(s->q, m);
-	if (report_successes(s->q, m) != RES_OK)
+	owed = report_successes(s->q, m);
+	if (report_failures(s->q, m) != RES_OK)
 		owed = RES_TEMP;
 	if (s->action.warn)
 		warn_of_delay(s);
@@ -280,10 +280,10 @@ static void keep_reasons(struct settling *s);
 void settle_late(struct qmgr *q, struct message *m, enum sched_state state, int64_t until)
 {
 	struct settling s = {.q = q, .message = m};
-	enum result owed = report_failures(q, m);
+	enum result owed = report_successes(q, m);
 	bool untried = false;
 
-	if (report_successes(q, m) != RES_OK)
+	if (report_failures(q, m) != RES_OK)
 		owed = RES_TEMP;
 	if (owed == RES_OK && still_deferred(m) == 0) {
 		remove_message(&s, true);

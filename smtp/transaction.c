@@ -176,6 +176,24 @@ static void fail_stream(struct transaction *t, enum stream_status status)
 
 /* ---- replies to the envelope */
 
+static void report_sent(struct transaction *t, size_t position, const struct smtp_reply *reply)
+{
+	struct agent_outcome outcome = {
+	    .status = DELIVERY_STATUS_SENT,
+	    .dsn = reply->status.n > 0 ? arena_dup(t->job->arena, reply->status) : SL("2.0.0"),
+	    .text = reply_line(t->job->arena, reply),
+	    .relay = t->s->relay,
+	    .connected = t->s->connected,
+	    .conn_use = t->s->uses + 1,
+	    .dsn_passed_on = t->s->ehlo.flags & EHLO_DSN,
+	};
+
+	outcome.mta = arena_printf(t->job->arena, "smtp; %.*s", SL_ARG(outcome.text));
+	outcome.remote = t->s->host;
+	t->job->recipients[position].accepted = false;
+	job_sent(t->job, position, &outcome);
+}
+
 static void take_mail(struct transaction *t, const struct smtp_reply *reply)
 {
 	t->mail_ok = reply->code / 100 == 2;
@@ -190,6 +208,10 @@ static void take_rcpt(struct transaction *t, size_t position, const struct smtp_
 	if (!t->mail_ok)
 		return;
 	if (reply->code / 100 == 2) {
+		if (t->request->flags & QUEUE_VERIFY) { /* more is not to be known */
+			report_sent(t, position, reply);
+			return;
+		}
 		t->job->recipients[position].accepted = true;
 		t->accepted++;
 		return;
@@ -280,24 +302,6 @@ static enum stream_status exchange(struct transaction *t)
 }
 
 /* ---- content, and what follows it */
-
-static void report_sent(struct transaction *t, size_t position, const struct smtp_reply *reply)
-{
-	struct agent_outcome outcome = {
-	    .status = DELIVERY_STATUS_SENT,
-	    .dsn = reply->status.n > 0 ? arena_dup(t->job->arena, reply->status) : SL("2.0.0"),
-	    .text = reply_line(t->job->arena, reply),
-	    .relay = t->s->relay,
-	    .connected = t->s->connected,
-	    .conn_use = t->s->uses + 1,
-	    .dsn_passed_on = t->s->ehlo.flags & EHLO_DSN,
-	};
-
-	outcome.mta = arena_printf(t->job->arena, "smtp; %.*s", SL_ARG(outcome.text));
-	outcome.remote = t->s->host;
-	t->job->recipients[position].accepted = false;
-	job_sent(t->job, position, &outcome);
-}
 
 static void take_final(struct transaction *t, size_t position, const struct smtp_reply *reply)
 {
@@ -411,7 +415,7 @@ static void prepare(struct transaction *t)
 	}
 	content_plan(t->s, job, &t->plan);
 	t->pipelined = t->s->ehlo.flags & EHLO_PIPELINING;
-	t->data_sent = !t->plan.chunking;
+	t->data_sent = !t->plan.chunking && !(t->request->flags & QUEUE_VERIFY);
 	t->first = t->s->needs_rset ? STEP_RSET : STEP_MAIL;
 	t->total = (STEP_RCPT - t->first) + t->rcpts + (t->data_sent ? 1 : 0);
 }

@@ -5,6 +5,7 @@
 #include "daemon/agent_link.h"
 #include "log/events.h"
 #include "os/clock.h"
+#include "queue/envelope.h"
 
 static int64_t not_negative(int64_t t)
 {
@@ -56,6 +57,17 @@ static void log_outcome(const struct agent_delivery *d, struct slice to, struct 
 	    .text = o->text);
 }
 
+/* probe - an address probe ends with what was found out. */
+static void probe(const struct agent_delivery *d, struct agent_outcome *o)
+{
+	if (!(d->request->flags & QUEUE_VERIFY))
+		return;
+	if (o->status == DELIVERY_STATUS_SENT || o->status == DELIVERY_STATUS_EXPANDED)
+		o->status = DELIVERY_STATUS_DELIVERABLE;
+	else if (o->status != DELIVERY_STATUS_DELIVERABLE)
+		o->status = DELIVERY_STATUS_UNDELIVERABLE;
+}
+
 /* soften - soft_bounce: what would be returned to its sender is kept and tried again. */
 static const char *soften(const struct agent_delivery *d, struct agent_outcome *o)
 {
@@ -73,8 +85,10 @@ void agent_log(struct agent_delivery *d, struct slice to, struct slice orig,
 	       const struct agent_outcome *outcome)
 {
 	struct agent_outcome o = *outcome;
-	const char *status = soften(d, &o);
+	const char *status;
 
+	probe(d, &o);
+	status = soften(d, &o);
 	log_outcome(d, to, orig, &o, status);
 }
 
@@ -85,6 +99,7 @@ void agent_tell(struct agent_delivery *d, size_t position, const struct agent_ou
 
 	CHECK(position < d->request->recipients_count && !d->reported[position]);
 	d->reported[position] = true;
+	probe(d, &o);
 	soften(d, &o);
 	link_tell(d->link, &(struct delivery_outcome){
 			       .index = rcpt->index,

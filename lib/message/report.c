@@ -8,7 +8,7 @@
 const char *report_action_name(enum report_action action)
 {
 	static const char *const names[] = {"failed", "delayed", "delivered", "relayed",
-					    "expanded"};
+					    "expanded", "deliverable", "undeliverable"};
 
 	return names[action];
 }

@@ -17,7 +17,9 @@ enum report_action {
 	REPORT_DELAYED,
 	REPORT_DELIVERED,
 	REPORT_RELAYED,
-	REPORT_EXPANDED
+	REPORT_EXPANDED,
+	REPORT_DELIVERABLE, /* of a probe: nothing was delivered */
+	REPORT_UNDELIVERABLE
 };
 const char *report_action_name(enum report_action action);
 

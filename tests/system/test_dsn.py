@@ -2,6 +2,7 @@
 """What senders who ask for delivery reports (RFC 3461) hear, and what the next hop is told, as from Postfix."""
 import email
 import re
+import time
 
 import pytest
 
@@ -53,7 +54,7 @@ def beside():
                 virtual_alias_maps=ALIASES.replace("\n", " "), alias_maps=LOCAL_ALIASES.replace("\n", " "),
                 transport_maps=f"inline:{{relay.test=smtp:[127.0.0.1]:{hops[0].port}, "
                                f"plain.test=smtp:[127.0.0.1]:{hops[1].port}, "
-                               f"back.test=smtp:[127.0.0.1]:{hops[2].port}, {{dead.test=error:5.1.1 dead}}}}").start(),
+                               f"back.test=smtp:[127.0.0.1]:{hops[2].port}, down.test=smtp:[127.0.0.1]:1, {{dead.test=error:5.1.1 dead}}}}").start(),
                 hops))
         yield made
     finally:
@@ -66,7 +67,7 @@ def beside():
 def report_of(text):
     """What matters in a report: its subject, people's lines, the fields, what is returned."""
     parts = email.message_from_bytes(text).get_payload()
-    people = [re.sub(r"\s+", " ", p) for p in parts[0].get_payload().split("\n\n") if p.startswith("<")]
+    people = [re.sub(r"\s+", " ", p).strip() for p in parts[0].get_payload().replace("\r", "").split("\n\n") if p.startswith("<")]
     groups = [{k: re.sub(r"\s+", " ", v) for k, v in g.items()} for g in parts[1].get_payload()[1:]]
     for p in people + [g.get("Diagnostic-Code", "") for g in groups]:
         assert "\n" not in p
@@ -86,7 +87,18 @@ def outcome(m, hops, recipients):
         assert t.say("DATA")[0] == 354
         t.raw(b"Subject: x\r\n\r\nbody\r\n.\r\n")
         assert t.reply()[0] == 250
-    eventually(lambda: "empty" in m.mailq(), 30, "an empty queue")
+    return heard(m, hops)
+
+
+def heard(m, hops):
+    def quiet():
+        """What came is gone; a listing alone may miss a message that moves."""
+        ids = [set(re.findall(r"/qmgr\[\d+\]: (\w+): " + what, m.log())) for what in ("from=<", "removed")]
+        return ids[0] and ids[0] == ids[1] and "empty" in m.mailq()
+
+    for _ in range(3):
+        eventually(quiet, 20, "an empty queue")
+        time.sleep(0.1)
     told = [sorted(sorted(x["rcpt"]) for x in hop.messages) for hop in hops]
     text = [x["data"].replace(f":{hops[0].port}".encode(), b":PORT").replace(f":{hops[1].port}".encode(), b":PORT")
             for x in hops[2].messages]
@@ -117,3 +129,50 @@ def test_a_kept_session_costs_no_delay(beside):
         if found:
             delay, *parts = map(float, found.groups())
             assert sum(parts) <= delay + 0.1, line
+
+
+# ---- sendmail -v, -bv
+
+COMMANDS = {
+    "a record of one delivery": ["-v", "e@relay.test"],
+    "a record of several": ["-v", "e@relay.test", "x@dead.test", "root@localhost", "list@example.test"],
+    "a record where success is reported, too": ["-v", "-N", "success,failure", "e@relay.test"],
+    "a probe": ["-bv", "e@relay.test"],
+    "a probe of several": ["-bv", "e@relay.test", "x@dead.test", "root@localhost", "nobodyhere@localhost",
+                           "list@example.test", "single@example.test"],
+    "a probe of a server that does not answer": ["-bv", "x@down.test"],
+    "a probe from nobody": ["-f", "", "-bv", "x@dead.test"],
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_sendmail_reports_as_postfix_does(beside, name):
+    results = []
+    for m, hops in beside:
+        for hop in hops:
+            hop.messages.clear()
+        before = m.log().count(" uid=0 from=<")
+        r = m.run("sendmail", "-f", "sender@back.test", *COMMANDS[name], input="Subject: x\n\nbody\n")
+        assert r.stdout.startswith(b"Mail Delivery Status Report will be mailed to <")
+        eventually(lambda: m.log().count(" uid=0 from=<") > before, 20, "pickup")
+        results.append(heard(m, hops))
+    theirs, ours = results
+    assert ours[0] == theirs[0]
+    assert normal(ours[1]) == normal(theirs[1])
+
+
+def normal(reports):
+    """Recipients in one order: each agent ends in its own time."""
+    return [(subject, people, sorted(groups, key=str), names, blank) for subject, people, groups, names, blank in reports]
+
+
+def test_a_record_is_of_the_first_attempt(instance, sink):
+    back = sink()
+    mx = instance(transport_maps=f"inline:{{back.test=smtp:[127.0.0.1]:{back.port}, down.test=smtp:[127.0.0.1]:1}}")
+    mx.run("sendmail", "-f", "sender@back.test", "-v", "later@down.test", input="Subject: x\n\nbody\n")
+    assert b"Action: delayed" in back.wait(1)[0]["data"]
+    for _ in range(2):
+        count = mx.log().count("status=deferred")
+        mx.flush()
+        eventually(lambda: mx.log().count("status=deferred") > count, 15, "another attempt")
+    assert len(back.messages) == 1
