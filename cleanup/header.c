@@ -79,6 +79,19 @@ static bool is_dropped(const struct message *m, const struct header_field *field
 	return map_get(m->process->dropped_headers, arena_lower(m->arena, field->name)) != NULL;
 }
 
+/* store_field - blanks between name and colon (obsolete, RFC 5322 4.5) are dropped. */
+static void store_field(struct message *m, const struct header_field *field)
+{
+	struct slice rest = slice_from(field->raw, (size_t)(field->body.p - field->raw.p) - 1);
+
+	if (rest.n + field->name.n == field->raw.n) {
+		store(m, field->raw);
+		return;
+	}
+	store(m, field->name);
+	store(m, rest);
+}
+
 static bool has_8bit(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++)
@@ -105,7 +118,10 @@ static void take_field(struct message *m, const struct header_field *field)
 		out = rewritten(m, field);
 	if (has_8bit(field->raw))
 		m->header_8bit = true;
-	store(m, out.n > 0 ? out : field->raw);
+	if (out.n > 0)
+		store(m, out);
+	else
+		store_field(m, field);
 }
 
 static void check_hops(struct message *m)

@@ -100,6 +100,27 @@ enum ip_net_error ip_net_parse(struct slice s, struct ip_net *out)
 	return ip_equal(&out->addr, &ip) ? IP_NET_OK : IP_NET_HOST_BITS;
 }
 
+bool ip_net_is_meant(struct slice word)
+{
+	bool digits = true, hex = true, slash = slice_find(word, '/') >= 0;
+	size_t colons = 0;
+
+	if (word.n == 0 || word.p[0] == '/' || word.p[0] == '.')
+		return false;
+	if (word.p[0] == '[')
+		return slash || slice_find(word, ':') >= 0;
+	for (size_t i = 0; i < word.n; i++) {
+		char c = word.p[i];
+
+		digits = digits && (ascii_isdigit(c) || c == '.' || c == '/');
+		hex = hex && (ascii_isdigit(c) || ((c | 32) >= 'a' && (c | 32) <= 'f') || c == '.' ||
+			      c == '/' || c == ':');
+		colons += c == ':';
+	}
+	/* type:/file has one colon and a slash; 2001:db8::/32 is nothing but hex digits, and two colons */
+	return digits || (hex && colons > 1) || (slash && colons == 0);
+}
+
 const char *ip_net_error_text(enum ip_net_error error)
 {
 	switch (error) {

@@ -40,6 +40,11 @@ bool ip_equal(const struct ip_addr *a, const struct ip_addr *b);
 
 /* ip_net_parse - ADDRESS or ADDRESS/PREFIX; brackets around the address are allowed. */
 enum ip_net_error ip_net_parse(struct slice s, struct ip_net *out);
+/*
+ * ip_net_is_meant - is this word of a list an address or a network, rather than a name, /file or
+ * type:table? Right or wrong; and "[mail.example]" is a name.
+ */
+bool ip_net_is_meant(struct slice word);
 /* ip_net_error_text - for "bad net/mask pattern: ...". */
 const char *ip_net_error_text(enum ip_net_error error);
 bool ip_net_contains(const struct ip_net *net, const struct ip_addr *ip);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "config/parameter.h"
 
-#include "config/settings_gen.h"
+#include "base/ip.h"
+#include "config/settings.h"
 
 #define MICROSECONDS INT64_C(1000000)
 #define TEMPLATE_PREFIX "transport_"
@@ -209,6 +210,30 @@ static const char *check_words(const struct parameter *p, struct slice text, str
 	return NULL;
 }
 
+/* check_networks - what is meant as a network is one; files and tables are not looked into. */
+static const char *check_networks(struct slice text, struct arena *arena)
+{
+	struct slice word;
+
+	while (settings_next_word(&text, &word)) {
+		enum ip_net_error error;
+		struct ip_net net;
+
+		while (slice_starts(word, SL("!")))
+			word = slice_from(word, 1);
+		if (!ip_net_is_meant(word))
+			continue;
+		error = ip_net_parse(word, &net);
+		if (error != IP_NET_OK)
+			return arena_printf(arena,
+					    "bad network \"%.*s\": %s; ADDRESS, ADDRESS/BITS, [IPv6]/BITS, a host "
+					    "name, .domain, /file or type:table is allowed",
+					    SL_ARG(word), ip_net_error_text(error))
+			    .p;
+	}
+	return NULL;
+}
+
 const char *parameter_store(const struct parameter *p, struct slice text, struct arena *arena,
 			    void *where)
 {
@@ -221,6 +246,9 @@ const char *parameter_store(const struct parameter *p, struct slice text, struct
 		return parameter_size(p, text, arena, where);
 	case PARAM_TIME:
 		return parameter_time(p, text, arena, where);
+	case PARAM_NETWORKS:
+		*(struct slice *)where = arena_dup(arena, text);
+		return check_networks(text, arena);
 	case PARAM_STRING:
 	case PARAM_LIST:
 	case PARAM_TABLES:

@@ -15,6 +15,7 @@ enum parameter_type {
 	PARAM_TIME,	    /* 10, 30s, 1h30m; s m h d w: int64_t microseconds */
 	PARAM_STRING,	    /* the others: struct slice, expanded */
 	PARAM_LIST,	    /* words, separated by white space or commas */
+	PARAM_NETWORKS,	    /* words, each an address, net/mask, host, /file or type:name */
 	PARAM_TABLES,	    /* list of type:name */
 	PARAM_RESTRICTIONS, /* list of restrictions with their arguments */
 	PARAM_PATH,

@@ -21,7 +21,7 @@ function known(name)
 
 BEGIN {
 	n = 0
-	split("bool int size time string list tables restrictions path enum raw", t, " ")
+	split("bool int size time string list networks tables restrictions path enum raw", t, " ")
 	for (i in t)
 		types[t[i]] = 1
 	split("type default origin unit min max values since readers like text", t, " ")
@@ -97,7 +97,7 @@ function check(name,    like, type)
 	type = get(name, "type")
 	if (!(type in types))
 		complain(name, "its type \"" type "\" is none of bool int size time string list " \
-		    "tables restrictions path enum raw")
+		    "networks tables restrictions path enum raw")
 	if (type == "enum" && get(name, "values") == "")
 		complain(name, "an enum needs values")
 	if (!((name, "default") in field) && !((name, "origin") in field))

@@ -287,6 +287,8 @@ MESSAGES = {
     "folded": b"To: one@example.org,\r\n\ttwo@example.org (comment\r\n  more)\r\nSubject: x\r\n y\r\n\tz\r\n\r\nbody\r\n",
     "private fields": b"To: a@b.test\r\nBcc: secret@b.test\r\nReturn-Path: <x@y>\r\nContent-Length: 99\r\n"
                       b"Delivered-To: q@w\r\nX-Original-To: e@r\r\nSubject: x\r\n\r\nbody\r\n",
+    "blanks before the colon": b"Subject : x\r\n y\r\nTo : bob\r\nFrom\t: root\r\nBcc : y@z.test\r\nMessage-Id : <1@x>\r\n"
+                               b"Date  :now\r\nReturn-Path : <x@y>\r\n\r\nbody : x\r\n",
     "resent": b"Resent-From: r@b.test\r\nResent-To: x@b.test\r\nFrom: a@b.test\r\nSubject: x\r\n\r\nbody\r\n",
     "long lines": b"Subject: x\r\n\r\n" + b"\r\n".join(b"c" * n for n in (990, 998, 999, 2500, 5000)) + b"\r\n",
     "a long header": b"X-Long: " + b"h" * 3000 + b"\r\nSubject: " + b"word " * 500 + b"\r\n\r\nbody\r\n",

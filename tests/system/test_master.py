@@ -365,6 +365,18 @@ def test_reload_with_a_broken_file_changes_nothing(suite):
     assert not s.children()
 
 
+def test_a_bad_network_is_refused_before_it_can_refuse_everybody(suite):
+    s = suite(INET, mail_name="Before").start()
+    s.configure(mail_name="After", mynetworks="127.0.0.0/8 10.0.0.1/8")
+    for command in ("check", "reload"):
+        r = s.run(command)
+        assert r.returncode == 1
+        assert re.search(r'main\.cf, line \d+: mynetworks: bad network "10\.0\.0\.1/8": .* is allowed', r.stderr)
+    os.kill(s.master(), signal.SIGHUP)
+    s.wait_log("everything stays as it was")
+    assert s.inet().ask("setting") == "Before"
+
+
 def test_reload_adds_and_removes_services(suite):
     s = suite(INET + ONE).start()
     kept = s.unix("public/error")

@@ -390,9 +390,40 @@ static void members_have_their_types(void **state)
 	unload(&l);
 }
 
+static void bad_networks_are_told_with_their_line(void **state)
+{
+	static const struct {
+		const char *value, *bad;
+	} bad[] = {{"127.0.0.0/8 10.0.0.1/8", "10.0.0.1/8"}, {"192.168.0.0/33", "192.168.0.0/33"},
+		   {"10.0.0", "10.0.0"},	{"!10.1.2.3.4", "10.1.2.3.4"},
+		   {"[::1]/129", "[::1]/129"},	{"2001:db8::1/32", "2001:db8::1/32"},
+		   {"[10.0.0.0/8", "[10.0.0.0/8"}, {"mail.test/24", "mail.test/24"}};
+	struct loaded l = load("mynetworks = 127.0.0.0/8 !10.1.0.0/16, 10.0.0.0/8 [::1]/128 ::1 [2001:db8::]/32\n"
+			       " 2001:db8::/32 host.test .test /etc/no/such/file cidr:/x/y ![fe80::]/64\n"
+			       " inline:{1.2.3=4} hash:/a/b static:all\n");
+
+	(void)state;
+	assert_int_equal(l.rc, RES_OK);
+	unload(&l);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text_cf[200];
+		struct slice text;
+
+		snprintf(text_cf, sizeof(text_cf), "biff = no\nmynetworks = %s\n", bad[i].value);
+		l = load(text_cf);
+		assert_int_equal(l.rc, RES_PERM);
+		text = config_problem_text(l.arena, &l.problems.items[0]);
+		assert_true(slice_starts(text, arena_printf(l.arena, "/cf/main.cf, line 2: mynetworks: bad network \"%s\": ",
+							    bad[i].bad)));
+		assert_true(slice_search(text, SL("ADDRESS/BITS, [IPv6]/BITS, a host name")) > 0);
+		unload(&l);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(bad_networks_are_told_with_their_line),
 	    cmocka_unit_test(every_default_is_right),
 	    cmocka_unit_test(table_is_sorted_and_found),
 	    cmocka_unit_test(values_reach_members),
