@@ -19,6 +19,8 @@
 
 #define PATIENCE (600 * OS_SECOND)
 #define IDS_IN_FRAME 1000
+#define CHANGE_PATIENCE (10 * OS_SECOND) /* one queue manager follows another within that */
+#define PAUSE (100 * OS_MILLISECOND)
 
 /* One -d, -e, -f, -h, -H or -r with what it is for. */
 struct order {
@@ -225,7 +227,7 @@ static bool request(struct postsuper *ps, struct ipc_conn *conn, const struct or
 	       answer_take(ps, conn, o->op);
 }
 
-static void order_through_qmgr(struct postsuper *ps, struct ipc_conn *conn, const struct order *o)
+static bool order_through_conn(struct postsuper *ps, struct ipc_conn *conn, const struct order *o)
 {
 	bool ok = true;
 
@@ -236,8 +238,44 @@ static void order_through_qmgr(struct postsuper *ps, struct ipc_conn *conn, cons
 
 		ok = request(ps, conn, o, false, from, n);
 	}
-	if (!ok)
-		command_fatal(&ps->command, "lost connection with the queue manager");
+	return ok;
+}
+
+/*
+ * order_through_qmgr - false: it does not run. One that is being replaced (reload) answers no more, and its
+ * successor is asked: what is done already is not there any more, or is done twice without harm.
+ */
+static bool order_through_qmgr(struct postsuper *ps, struct slice path, const struct order *o)
+{
+	int64_t give_up = os_deadline(CHANGE_PATIENCE);
+	struct ipc_conn *conn;
+
+	for (;;) {
+		bool ok;
+
+		if (ipc_connect_blocking(path.p, os_deadline(CHANGE_PATIENCE), &conn) != IPC_OK)
+			return false;
+		ok = order_through_conn(ps, conn, o);
+		ipc_conn_close(&conn);
+		if (ok)
+			return true;
+		if (os_now() > give_up)
+			command_fatal(&ps->command, "lost connection with the queue manager");
+		os_sleep(PAUSE);
+	}
+}
+
+/* wake_pickup - what was requeued lies in maildrop/ now. */
+static void wake_pickup(struct postsuper *ps)
+{
+	struct slice path = arena_printf(ps->command.arena, "public/%.*s",
+					 SL_ARG(ps->command.settings->pickup_service_name));
+	struct ipc_conn *conn;
+
+	if (ipc_connect_blocking(path.p, os_deadline(OS_SECOND), &conn) != IPC_OK)
+		return;
+	(void)ipc_send(conn, &qmgr_wake_up_message, NULL, os_deadline(OS_SECOND));
+	ipc_conn_close(&conn);
 }
 
 /* ---- as the owner */
@@ -299,6 +337,8 @@ static enum result apply(struct postsuper *ps, enum qmgr_control op, struct queu
 	case QMGR_CONTROL_RELEASE:
 		return queue_release(ps->queue, loc, os_wall(), error);
 	case QMGR_CONTROL_REQUEUE:
+		if (queue_requeue(ps->queue, loc, error) == RES_OK)
+			return RES_OK;
 		if (loc->place == QUEUE_IN_HOLD)
 			return queue_release(ps->queue, loc, os_wall(), error);
 		if (loc->place == QUEUE_IN_DEFERRED)
@@ -338,7 +378,7 @@ static void order_directly(struct postsuper *ps, const struct order *o)
 			continue;
 		}
 		done_one(ps, o->op, queue_id_slice(&e->location.id));
-		if (o->op == QMGR_CONTROL_DELETE)
+		if (o->op == QMGR_CONTROL_DELETE || o->op == QMGR_CONTROL_REQUEUE)
 			e->location.place = QUEUE_NOWHERE;
 	}
 }
@@ -351,14 +391,18 @@ static void become_owner(struct postsuper *ps)
 	struct queue_watcher watcher = {
 	    .context = ps, .message = on_message, .damaged = on_damaged};
 	struct queue_error error = {0};
+	int64_t give_up = os_deadline(CHANGE_PATIENCE);
 	struct stat st;
 
-	if (os_fstatat(ps->queue_fd, "journal", &st, 0) < 0)
+	if (ps->queue != NULL || os_fstatat(ps->queue_fd, "journal", &st, 0) < 0)
 		return; /* nothing was ever queued here */
 	if (st.st_uid != 0 && os_act_as(st.st_uid, st.st_gid) < 0)
 		command_fatal(&ps->command, "become the owner of the queue: %s", strerror(errno));
-	if (queue_open(ps->queue_fd, NULL, &watcher, &ps->queue, &error) != RES_OK)
-		command_fatal(&ps->command, "queue: %s", queue_reason_text(error.reason));
+	while (queue_open(ps->queue_fd, NULL, &watcher, &ps->queue, &error) != RES_OK) {
+		if (error.reason != QUEUE_LOCKED || os_now() > give_up)
+			command_fatal(&ps->command, "queue: %s", queue_reason_text(error.reason));
+		os_sleep(PAUSE); /* who ends just now gives it up in a moment */
+	}
 }
 
 /* ---- all of it */
@@ -385,26 +429,25 @@ static void carry_out(struct postsuper *ps)
 						  QMGR_CONTROL_RELEASE};
 	struct slice path = arena_printf(ps->command.arena, "public/%.*s",
 					 SL_ARG(ps->command.settings->queue_service_name));
-	struct ipc_conn *conn = NULL;
 
 	delete_files(ps);
 	if (!queue_concerned(ps))
 		return;
-	if (ipc_connect_blocking(path.p, os_deadline(10 * OS_SECOND), &conn) != IPC_OK)
-		become_owner(ps);
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		const struct order *o = &ps->orders[order[i]];
 
 		if (!o->all && o->count == 0)
 			continue;
-		if (conn)
-			order_through_qmgr(ps, conn, o);
-		else
+		if (ps->queue == NULL && order_through_qmgr(ps, path, o))
+			continue;
+		become_owner(ps);
+		if (ps->queue != NULL)
 			order_directly(ps, o);
 	}
-	ipc_conn_close(&conn);
 	queue_close(&ps->queue);
 	(void)os_act_as(0, 0);
+	if (ps->done[QMGR_CONTROL_REQUEUE] > 0)
+		wake_pickup(ps);
 }
 
 static void totals(const struct postsuper *ps)

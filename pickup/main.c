@@ -54,6 +54,12 @@ static void remove_taken(struct pickup *p, int dirfd, const char *name)
 		sync_removals(p, dirfd);
 }
 
+/* is_believed - only the queue's owner may say that a message has been in the queue. */
+static bool is_believed(const struct pickup *p, const struct maildrop_file *file)
+{
+	return file->requeued.queue_id.n == 0 || file->owner == p->context->owner_uid;
+}
+
 /* take - one file. False: nothing goes on now, stop this scan. */
 static bool take(struct pickup *p, int dirfd, const char *name)
 {
@@ -63,6 +69,11 @@ static bool take(struct pickup *p, int dirfd, const char *name)
 
 	switch (maildrop_open(dirfd, name, arena, &file)) {
 	case RES_OK:
+		if (!is_believed(p, &file)) {
+			maildrop_close(&file);
+			set_aside(p, dirfd, name);
+			break;
+		}
 		go_on = submit(&p->submitter, name, &file, arena) == RES_OK;
 		maildrop_close(&file);
 		if (go_on)

@@ -51,6 +51,7 @@ static void fill(const struct maildrop_file *file, struct cleanup_envelope_begin
 	    .origin_name = SL("pickup"),
 	    .record = e->record,
 	    .verify = e->verify,
+	    .filter = file->requeued.filter,
 	};
 }
 
@@ -58,6 +59,8 @@ static void send_recipients(struct intake *in, const struct maildrop_file *file,
 {
 	for (size_t i = 0; i < file->recipient_count; i++) {
 		struct cleanup_envelope_rcpt rcpt = {.address = file->recipients[i].address,
+						     .orig = file->recipients[i].orig,
+						     .orcpt = file->recipients[i].orcpt,
 						     .notify = file->recipients[i].notify};
 
 		intake_recipient(in, &rcpt, deadline);
@@ -104,6 +107,8 @@ static enum result return_to_sender(struct submitter *s, const char *name,
 
 	for (size_t i = 0; i < file->recipient_count; i++)
 		list[i] = (struct bounce_recipient){.address = file->recipients[i].address,
+						    .orig = file->recipients[i].orig,
+						    .orcpt = file->recipients[i].orcpt,
 						    .notify = file->recipients[i].notify,
 						    .dsn = why->dsn,
 						    .text = why->text};
@@ -129,7 +134,8 @@ static enum result hand_over(struct submitter *s, const struct maildrop_file *fi
 	rc = intake_begin(s->cleanup, &begin, deadline, arena, &in, result);
 	if (rc != RES_OK)
 		return rc;
-	LOG(picked_up, .queue_id = intake_id(in), .uid = file->owner, .from = file->envelope.sender);
+	LOG(picked_up, .queue_id = intake_id(in), .uid = file->owner, .from = file->envelope.sender,
+	    .orig_id = file->requeued.queue_id);
 	send_recipients(in, file, deadline);
 	rc = send_content(in, file, arena, deadline);
 	if (rc == RES_OK)

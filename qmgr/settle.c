@@ -357,6 +357,47 @@ static void move(struct settling *s, void (*on_thread)(void *arg), enum sched_st
 	settled(s, then, os_now() + s->q->settings->minimal_backoff_time);
 }
 
+static void requeue_on_thread(void *arg)
+{
+	struct settling *s = arg;
+
+	s->result = queue_requeue(s->q->queue, &s->location, &s->error);
+}
+
+/* may_requeue - nothing of it is in an agent's hands, and nothing is owed for what is done. */
+static bool may_requeue(struct settling *s)
+{
+	struct message *m = s->message;
+
+	if (m->loaded == NULL && loaded_open(s->q, m, &s->error) != RES_OK)
+		return false;
+	return count_away(s->q, m) == 0 && report_successes(s->q, m) == RES_OK &&
+	       report_failures(s->q, m) == RES_OK && still_deferred(m) > 0;
+}
+
+/* requeue - by way of maildrop/, where cleanup gets it from again; else it is only tried again now. */
+static void requeue(struct settling *s)
+{
+	bool asked = may_requeue(s);
+
+	message_location(s->message, &s->location);
+	if (asked)
+		fiber_offload(requeue_on_thread, s, "requeue message");
+	fiber_cond_signal(&s->q->dirty);
+	if (asked && s->result == RES_OK) {
+		settled(s, SCHED_NONE, 0);
+		return;
+	}
+	if (asked)
+		log_warning_text("%s: cannot be requeued: %s", s->location.id.text,
+				 queue_reason_text(s->error.reason));
+	s->when = os_wall();
+	if (s->message->place == QUEUE_IN_HOLD)
+		move(s, release_on_thread, SCHED_INCOMING);
+	else
+		settled(s, SCHED_INCOMING, 0);
+}
+
 static void settle_fiber(void *arg)
 {
 	struct settling *s = arg;
@@ -372,8 +413,10 @@ static void settle_fiber(void *arg)
 	case SCHED_FATE_HOLD:
 		move(s, hold_on_thread, SCHED_HELD);
 		break;
-	case SCHED_FATE_RELEASE:
 	case SCHED_FATE_REQUEUE:
+		requeue(s);
+		break;
+	case SCHED_FATE_RELEASE:
 		s->when = os_wall();
 		if (s->message->place == QUEUE_IN_HOLD)
 			move(s, release_on_thread, SCHED_INCOMING);

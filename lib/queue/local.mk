@@ -16,6 +16,7 @@ lib_libqueue_a_SOURCES = \
 	lib/queue/queue.h \
 	lib/queue/record.c lib/queue/record.h \
 	lib/queue/recover.c \
+	lib/queue/requeue.c \
 	lib/queue/segment.c lib/queue/segment.h \
 	lib/queue/upkeep.c \
 	lib/queue/writer.c lib/queue/writer.h

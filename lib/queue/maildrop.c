@@ -74,6 +74,16 @@ enum result maildrop_recipient(struct maildrop_writer *w, const struct maildrop_
 	return put_frame(w, &maildrop_recipient_message, recipient);
 }
 
+enum result maildrop_requeued(struct maildrop_writer *w, const struct maildrop_requeued *requeued)
+{
+	return put_frame(w, &maildrop_requeued_message, requeued);
+}
+
+enum result maildrop_again(struct maildrop_writer *w, const struct maildrop_again *again)
+{
+	return put_frame(w, &maildrop_again_message, again);
+}
+
 static enum result begin_content(struct maildrop_writer *w)
 {
 	if (w->in_content)
@@ -217,6 +227,19 @@ static bool next_frame(struct reader *r, struct ipc_frame *frame)
 	return true;
 }
 
+static bool recipient_decode(struct ipc_frame *frame, struct arena *arena, bool requeued,
+			     struct maildrop_again *out)
+{
+	struct maildrop_recipient plain;
+
+	if (requeued)
+		return maildrop_again_decode(frame, arena, out);
+	if (!maildrop_recipient_decode(frame, arena, &plain))
+		return false;
+	*out = (struct maildrop_again){.address = plain.address, .notify = plain.notify};
+	return true;
+}
+
 static bool add_recipient(struct reader *r, struct ipc_frame *frame, size_t *room,
 			  struct maildrop_file *file)
 {
@@ -224,14 +247,15 @@ static bool add_recipient(struct reader *r, struct ipc_frame *frame, size_t *roo
 		return bad();
 	if (file->recipient_count == *room) {
 		size_t more = *room > 0 ? *room * 2 : 8;
-		struct maildrop_recipient *list = ARENA_ARRAY(r->arena, more, struct maildrop_recipient);
+		struct maildrop_again *list = ARENA_ARRAY(r->arena, more, struct maildrop_again);
 
 		if (*room > 0)
 			memcpy(list, file->recipients, *room * sizeof(*list));
 		file->recipients = list;
 		*room = more;
 	}
-	return maildrop_recipient_decode(frame, r->arena, &file->recipients[file->recipient_count++]) ||
+	return recipient_decode(frame, r->arena, file->requeued.queue_id.n > 0,
+				&file->recipients[file->recipient_count++]) ||
 	       bad();
 }
 
@@ -249,7 +273,12 @@ static bool read_frames(struct reader *r, struct maildrop_file *file)
 			return false;
 		if (frame.type == MAILDROP_CONTENT_BEGIN)
 			return true;
-		if (frame.type != MAILDROP_RECIPIENT || !add_recipient(r, &frame, &room, file))
+		if (frame.type == MAILDROP_REQUEUED && file->recipient_count == 0) {
+			if (!maildrop_requeued_decode(&frame, r->arena, &file->requeued))
+				return bad();
+			continue;
+		}
+		if (!add_recipient(r, &frame, &room, file))
 			return bad();
 	}
 }

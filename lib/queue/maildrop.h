@@ -35,6 +35,9 @@ struct maildrop_writer {
 enum result maildrop_create(int dirfd, struct maildrop_writer *w);
 enum result maildrop_envelope(struct maildrop_writer *w, const struct maildrop_envelope *envelope);
 enum result maildrop_recipient(struct maildrop_writer *w, const struct maildrop_recipient *recipient);
+/* maildrop_requeued, maildrop_again - by $mail_owner only: a message that has been in the queue. */
+enum result maildrop_requeued(struct maildrop_writer *w, const struct maildrop_requeued *requeued);
+enum result maildrop_again(struct maildrop_writer *w, const struct maildrop_again *again);
 enum result maildrop_content(struct maildrop_writer *w, struct slice bytes);
 /* maildrop_commit - durable under its name when RES_OK; closed in any case. */
 enum result maildrop_commit(struct maildrop_writer *w);
@@ -48,7 +51,8 @@ struct maildrop_file {
 	uid_t owner;
 	int64_t time; /* of the file: wall clock, microseconds */
 	struct maildrop_envelope envelope;
-	struct maildrop_recipient *recipients;
+	struct maildrop_requeued requeued; /* queue_id is empty: it comes from postdrop */
+	struct maildrop_again *recipients;
 	size_t recipient_count;
 	uint64_t content_offset;
 	uint64_t content_size;

@@ -334,5 +334,11 @@ enum result queue_release(struct queue *q, struct queue_location *loc, int64_t n
 /* queue_set_time [disk] - a deferred message's next try (postqueue -i, -f). */
 enum result queue_set_time(struct queue *q, const struct queue_location *loc, int64_t next_time,
 			   struct queue_error *error);
+/*
+ * queue_requeue [disk] - move what is not done of it to a new file in maildrop/, from where pickup takes it
+ * through cleanup again. RES_OK: that file is durable and the message is gone. RES_PERM QUEUE_IO: a
+ * success is to be reported first.
+ */
+enum result queue_requeue(struct queue *q, const struct queue_location *loc, struct queue_error *error);
 
 #endif

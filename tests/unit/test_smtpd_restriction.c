@@ -176,7 +176,7 @@ static void plain_actions(void **state)
 	expect("smtpd_recipient_restrictions = defer_if_permit\n"
 	       "smtpd_relay_restrictions = reject_unauth_destination\n",
 	       &far, "554 5.7.1 <x@elsewhere.test>: Relay access denied");
-	expect("mynetworks = 300.1.1.1/8\n", &stranger,
+	expect("mynetworks = /no/such/file\n", &stranger,
 	       "451 4.3.0 <alice@here.test>: Temporary lookup failure");
 }
 
