@@ -269,8 +269,8 @@ static struct fiber *longest_parked(const struct scheduler *s)
 	return list_empty(&s->parked) ? NULL : CONTAINER_OF(s->parked.next, struct fiber, parked);
 }
 
-/* trim_parked - stack pages below what a long wait needs go back to the system. */
-static void trim_parked(struct scheduler *s, int64_t now)
+/* trim_stacks - pages below what a long wait needs, and those of spare ones, go back to the system. */
+static void trim_stacks(struct scheduler *s, int64_t now)
 {
 	struct fiber *f;
 
@@ -281,6 +281,7 @@ static void trim_parked(struct scheduler *s, int64_t now)
 		if (sp != NULL)
 			os_stack_drop(f->stack, sp - TRIM_MARGIN);
 	}
+	stack_cool(s, now - TRIM_AFTER);
 }
 
 static void fire_timers(struct scheduler *s, int64_t now)
@@ -297,12 +298,15 @@ static int64_t poll_deadline(const struct scheduler *s)
 	const struct heap_node *timer = heap_first(&s->timers);
 	const struct fiber *parked = longest_parked(s);
 	int64_t until = timer != NULL ? timer->key : OS_NEVER;
+	int64_t idle = stack_idle_since(s);
 
 	if (s->ready_count > 0)
 		return 0;
+	if (parked != NULL && parked->since < idle)
+		idle = parked->since;
 	/* in virtual time nothing is saved by trimming, and its wake-ups would hide a deadlock */
-	if (s->order == 0 && parked != NULL && parked->since + TRIM_AFTER < until)
-		until = parked->since + TRIM_AFTER;
+	if (s->order == 0 && idle < until - TRIM_AFTER)
+		until = idle + TRIM_AFTER;
 	return until;
 }
 
@@ -318,7 +322,7 @@ static void poll(struct scheduler *s)
 	now = os_now();
 	fire_timers(s, now);
 	if (s->order == 0)
-		trim_parked(s, now);
+		trim_stacks(s, now);
 }
 
 /* loop - rounds of: all that are ready now, one slice each; then what has happened meanwhile. */
@@ -383,6 +387,8 @@ int fibers_run(const struct fibers_options *options, void (*fn)(void *arg), void
 	list_init(&s.all);
 	list_init(&s.ready);
 	list_init(&s.parked);
+	list_init(&s.warm);
+	list_init(&s.cold);
 	list_init(&s.zombies);
 	heap_init(&s.timers);
 	set_options(&s, options);

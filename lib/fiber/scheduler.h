@@ -53,8 +53,9 @@ struct fiber {
 
 /* A stack without a fiber; lies where the fiber would. */
 struct spare_stack {
-	struct spare_stack *next;
+	struct list link; /* scheduler.warm or scheduler.cold */
 	char *stack;
+	int64_t since;
 };
 
 struct scheduler {
@@ -68,7 +69,8 @@ struct scheduler {
 	struct heap timers;
 	struct fiber *running;
 	struct fiber *main;
-	struct spare_stack *spare;
+	struct list warm; /* spare stacks with their pages, last used first */
+	struct list cold; /* those without, but for the top one */
 	struct fibers_stats stats;
 	uint64_t order; /* state of the seeded choice of the next fiber; 0: first in, first out */
 	int poller;
@@ -101,10 +103,16 @@ void fiber_dispatch(struct scheduler *s, const struct os_event *event);
 void offload_finish(struct scheduler *s);
 void offload_end(struct scheduler *s);
 
-/* stack_take, stack_give - a fiber's memory, from the pool or mapped; stack_drop_pool - unmap them. */
+/*
+ * stack_take, stack_give - a fiber's memory, from the pool or mapped; stack_drop_pool - unmap them.
+ * stack_cool - what nobody used since then gives its pages back; stack_idle_since - the longest of
+ * those that still have theirs, OS_NEVER: none.
+ */
 struct fiber *stack_take(struct scheduler *s);
 void stack_give(struct scheduler *s, struct fiber *f);
 void stack_drop_pool(struct scheduler *s);
+void stack_cool(struct scheduler *s, int64_t since);
+int64_t stack_idle_since(const struct scheduler *s);
 /* stack_limit - usable bytes below the fiber's own struct. */
 size_t stack_limit(const struct scheduler *s);
 

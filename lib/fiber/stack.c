@@ -2,7 +2,7 @@
 #include "fiber/scheduler.h"
 #include "os/stack.h"
 
-/* Spare stacks kept mapped, with their pages given back but for the top one. */
+/* Spare stacks kept mapped. */
 #define POOL_MAX 256
 
 /* Rounded so that the stack below keeps the alignment of 16 that the ABI wants. */
@@ -18,21 +18,28 @@ static void *room(const struct scheduler *s, char *stack)
 	return stack + stack_limit(s);
 }
 
+/* pooled - the one used last, whose pages are there already, or NULL. */
+static char *pooled(struct scheduler *s)
+{
+	struct list *l = list_pop_front(&s->warm);
+
+	if (l == NULL)
+		l = list_pop_front(&s->cold);
+	if (l == NULL)
+		return NULL;
+	s->stats.stacks_pooled--;
+	return CONTAINER_OF(l, struct spare_stack, link)->stack;
+}
+
 struct fiber *stack_take(struct scheduler *s)
 {
-	struct spare_stack *spare = s->spare;
+	char *stack = pooled(s);
 	struct fiber *f;
-	char *stack;
 
-	if (spare != NULL) {
-		s->spare = spare->next;
-		s->stats.stacks_pooled--;
-		stack = spare->stack;
-	} else {
+	if (stack == NULL)
 		stack = os_stack_map(s->options.stack_size);
-		if (stack == NULL)
-			return NULL;
-	}
+	if (stack == NULL)
+		return NULL;
 	f = room(s, stack);
 	memset(f, 0, sizeof(*f));
 	f->stack = stack;
@@ -50,23 +57,43 @@ void stack_give(struct scheduler *s, struct fiber *f)
 		os_stack_unmap(stack, s->options.stack_size);
 		return;
 	}
-	/* the top page was and will be touched: giving it back would only cost a fault */
-	os_stack_drop(stack, stack + s->options.stack_size - os_page_size());
 	spare->stack = stack;
-	spare->next = s->spare;
-	s->spare = spare;
+	spare->since = os_now();
+	list_push_front(&s->warm, &spare->link);
 	s->stats.stacks_pooled++;
+}
+
+static struct spare_stack *coolest(const struct scheduler *s)
+{
+	return list_empty(&s->warm) ? NULL : CONTAINER_OF(s->warm.prev, struct spare_stack, link);
+}
+
+int64_t stack_idle_since(const struct scheduler *s)
+{
+	const struct spare_stack *spare = coolest(s);
+
+	return spare == NULL ? OS_NEVER : spare->since;
+}
+
+void stack_cool(struct scheduler *s, int64_t since)
+{
+	struct spare_stack *spare;
+
+	while ((spare = coolest(s)) != NULL && spare->since <= since) {
+		/* the top page, where this struct lies, will be touched by whoever comes next */
+		os_stack_drop(spare->stack,
+			      spare->stack + s->options.stack_size - os_page_size());
+		list_remove(&spare->link);
+		list_push_front(&s->cold, &spare->link);
+	}
 }
 
 void stack_drop_pool(struct scheduler *s)
 {
-	struct spare_stack *spare;
+	char *stack;
 
-	while ((spare = s->spare) != NULL) {
-		s->spare = spare->next;
-		os_stack_unmap(spare->stack, s->options.stack_size);
-	}
-	s->stats.stacks_pooled = 0;
+	while ((stack = pooled(s)) != NULL)
+		os_stack_unmap(stack, s->options.stack_size);
 }
 
 size_t fiber_stack_used(const struct fiber *f)
