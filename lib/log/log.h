@@ -130,6 +130,7 @@ void log_set_program(struct slice identity);
 /*
  * log_start_fiber - in a daemon with fibers, once: from now on lines leave together at the end of the
  * scheduler's round, several in a datagram to postlogd, and wait for room without holding anybody up.
+ * A busy daemon's gather for 10 ms.
  */
 void log_start_fiber(void);
 /* log_flush - write what waits, until the deadline at most (blocks): before exiting. */

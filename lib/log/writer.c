@@ -20,6 +20,7 @@
 #define DATAGRAM_MAX 32768u
 #define RECONNECT_PAUSE OS_SECOND
 #define FULL_PAUSE (2 * OS_MILLISECOND)
+#define GATHER_TIME (10 * OS_MILLISECOND) /* between two rounds of datagrams of a busy daemon */
 #define CLOSE_TIME OS_SECOND
 #define SYSLOG_SOCKET "/dev/log"
 #define LOG_FILE_MODE 0600
@@ -398,15 +399,22 @@ void log_set_program(struct slice identity)
 	keep(writer.identity, sizeof(writer.identity), identity);
 }
 
+/* The first line after a pause goes at once; those of a busy daemon gather for a moment. */
 static void run_writer(void *arg)
 {
+	int64_t next_at = 0;
+
 	(void)arg;
 	while (!fiber_cancelled()) {
 		if (writer.pending.len == 0)
 			fiber_cond_wait(&writer.more, OS_NEVER, "log lines");
+		else if (os_now() < next_at && writer.pending.len < DATAGRAM_MAX)
+			fiber_sleep(next_at, "more log lines");
 		else if (!send_pending())
 			fiber_sleep(os_deadline(writer.fd < 0 ? RECONNECT_PAUSE : FULL_PAUSE),
 				    "room in the log");
+		else
+			next_at = os_deadline(GATHER_TIME);
 		tell_dropped();
 	}
 	/* the daemon ends: from here on lines go out as they come */
