@@ -2,6 +2,7 @@
 /* dns - questions to the resolver daemon, and what mail programs make of the answers. */
 #include "dns/dns.h"
 #include "base/check.h"
+#include "dns/cache.h"
 #include "ipc/resolver.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 
 struct dns_client {
 	struct ipc_mux *mux;
+	struct dns_cache *cache;
 };
 
 const char *dns_status_text(enum dns_status status)
@@ -37,6 +39,7 @@ struct dns_client *dns_client_create(const char *path)
 	if (client == NULL)
 		out_of_memory();
 	client->mux = ipc_mux_create(path);
+	client->cache = dns_cache_create();
 	return client;
 }
 
@@ -45,6 +48,7 @@ void dns_client_destroy(struct dns_client **client)
 	if (*client == NULL)
 		return;
 	ipc_mux_destroy(&(*client)->mux);
+	dns_cache_destroy(&(*client)->cache);
 	free(*client);
 	*client = NULL;
 }
@@ -94,28 +98,40 @@ static void fill_answer(const struct resolver_dns_answer *wire, struct arena *ar
 	}
 }
 
-static enum dns_status lookup(struct dns_client *client, uint16_t type, struct slice name,
-			      bool hosts, struct arena *arena, int64_t deadline,
-			      struct dns_answer *answer)
+static enum dns_status ask(struct dns_client *client, const struct dns_question *question,
+			   struct arena *arena, int64_t deadline, struct dns_answer *answer)
 {
-	struct resolver_dns_query query = {.type = type, .name = without_dot(name), .hosts = hosts};
+	struct resolver_dns_query query = {
+	    .type = question->type, .name = question->name, .hosts = question->hosts};
 	struct resolver_dns_answer wire;
-	enum ipc_status status;
+	enum ipc_status status =
+	    ipc_mux_call(client->mux, &resolver_dns_query_message, &query,
+			 &resolver_dns_answer_message, arena, &wire, deadline);
 
-	*answer = (struct dns_answer){.status = DNS_INVALID, .canonical = query.name};
-	answer->why = slice_str(dns_status_text(DNS_INVALID));
-	if (query.name.n == 0 || query.name.n > NAME_MAX_TEXT)
-		return DNS_INVALID;
-	status = ipc_mux_call(client->mux, &resolver_dns_query_message, &query,
-			      &resolver_dns_answer_message, arena, &wire, deadline);
 	if (status == IPC_OK) {
 		fill_answer(&wire, arena, answer);
+		dns_cache_put(client->cache, question, os_now(), answer);
 	} else if (status != IPC_REFUSED) {
 		answer->status = DNS_TEMPFAIL;
 		answer->why = arena_printf(arena, "Name service error: resolver: %s",
 					   ipc_status_text(status));
 	}
 	return answer->status;
+}
+
+static enum dns_status lookup(struct dns_client *client, uint16_t type, struct slice name,
+			      bool hosts, struct arena *arena, int64_t deadline,
+			      struct dns_answer *answer)
+{
+	struct dns_question question = {.type = type, .hosts = hosts, .name = without_dot(name)};
+
+	*answer = (struct dns_answer){.status = DNS_INVALID, .canonical = question.name};
+	answer->why = slice_str(dns_status_text(DNS_INVALID));
+	if (question.name.n == 0 || question.name.n > NAME_MAX_TEXT)
+		return DNS_INVALID;
+	if (dns_cache_get(client->cache, &question, os_now(), arena, answer))
+		return answer->status;
+	return ask(client, &question, arena, deadline, answer);
 }
 
 enum dns_status dns_lookup(struct dns_client *client, uint16_t type, struct slice name,

@@ -1,2 +1,2 @@
 noinst_LIBRARIES += lib/libdns.a
-lib_libdns_a_SOURCES = lib/dns/dns.c lib/dns/dns.h
+lib_libdns_a_SOURCES = lib/dns/cache.c lib/dns/cache.h lib/dns/dns.c lib/dns/dns.h

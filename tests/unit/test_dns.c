@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include "dns/cache.h"
 #include "dns/dns.h"
 #include "fiber/fiber.h"
 #include "os/file.h"
@@ -475,11 +476,82 @@ static void test_reverse(void **state)
 	arena_destroy(&arena);
 }
 
+/* ---- what a process keeps of the answers */
+
+static struct dns_question about(const char *name)
+{
+	return (struct dns_question){.type = DNS_TYPE_MX, .name = slice_str(name)};
+}
+
+static void keep(struct dns_cache *cache, const char *name, uint32_t ttl, enum dns_status status)
+{
+	struct dns_record record = {.preference = 10, .data = SL("mx.example")};
+	struct dns_answer answer = {.status = status,
+				    .ttl = ttl,
+				    .canonical = slice_str(name),
+				    .records = &record,
+				    .record_count = 1};
+
+	dns_cache_put(cache, &(struct dns_question){.type = DNS_TYPE_MX, .name = slice_str(name)}, 0,
+		      &answer);
+}
+
+static bool kept(struct dns_cache *cache, struct dns_question question, int64_t now)
+{
+	struct arena *arena = arena_create();
+	struct dns_answer answer;
+	bool found = dns_cache_get(cache, &question, now, arena, &answer);
+
+	if (found) {
+		assert_int_equal(answer.status, DNS_FOUND);
+		assert_int_equal(answer.record_count, 1);
+		assert_int_equal(answer.records[0].preference, 10);
+		assert_slice(answer.records[0].data, "mx.example");
+	}
+	arena_destroy(&arena);
+	return found;
+}
+
+static void test_cache(void **state)
+{
+	struct dns_cache *cache = dns_cache_create();
+	char name[32];
+
+	(void)state;
+	keep(cache, "A.example", 3600, DNS_FOUND);
+	keep(cache, "short.example", 2, DNS_FOUND);
+	keep(cache, "never.example", 0, DNS_FOUND);
+	keep(cache, "failed.example", 3600, DNS_TEMPFAIL);
+	assert_true(kept(cache, about("a.EXAMPLE"), OS_SECOND));
+	assert_false(kept(cache, (struct dns_question){.type = DNS_TYPE_A, .name = SL("a.example")}, 0));
+	assert_false(kept(cache,
+			  (struct dns_question){
+			      .type = DNS_TYPE_MX, .hosts = true, .name = SL("a.example")},
+			  0));
+	assert_true(kept(cache, about("short.example"), 2 * OS_SECOND - 1));
+	assert_false(kept(cache, about("short.example"), 2 * OS_SECOND));
+	assert_false(kept(cache, about("never.example"), 0));
+	assert_false(kept(cache, about("failed.example"), 0));
+	assert_false(kept(cache, about("a.example"), 10 * OS_SECOND));
+	/* bounded: the longest unused goes first */
+	keep(cache, "used.example", 3600, DNS_FOUND);
+	keep(cache, "unused.example", 3600, DNS_FOUND);
+	for (int i = 0; i < 511; i++) {
+		snprintf(name, sizeof(name), "%d.example", i);
+		keep(cache, name, 3600, DNS_FOUND);
+		assert_true(kept(cache, about("used.example"), 0));
+	}
+	assert_false(kept(cache, about("unused.example"), 0));
+	assert_true(kept(cache, about("0.example"), 0));
+	dns_cache_destroy(&cache);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rdata),
 	    cmocka_unit_test(test_reverse),
+	    cmocka_unit_test(test_cache),
 	    cmocka_unit_test(test_whole_way),
 	};
 
