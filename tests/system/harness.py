@@ -350,13 +350,14 @@ class Sink:
             session.update(sender=None, recipients=[], mail="", rcpt=[])
 
         def accept(data):
+            taken = dict(session, data=data, recipients=list(session["recipients"]))
             with self.lock:
-                self.messages.append(dict(session, data=data, recipients=list(session["recipients"])))
+                self.messages.append(taken)
             replies = [self.answer("DOT", r, session) or "250 2.0.0 kept" for r in
                        (session["recipients"] if self.lmtp else [""])]
             if not any(r.startswith("2") for r in replies):
                 with self.lock:
-                    self.messages.pop()
+                    self.messages.remove(taken)
             for r in replies:
                 say(r)
             blank()
