@@ -267,8 +267,9 @@ class Instance:
 class Talk:
     """A raw SMTP conversation: bytes out, replies in."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=20):
-        self.sock = socket.create_connection((host, port), timeout=timeout * PATIENCE)
+    def __init__(self, port, host="127.0.0.1", timeout=20, source="127.0.0.1"):
+        self.sock = socket.create_connection((host, port), timeout=timeout * PATIENCE,
+                                             source_address=(source, 0) if source != host else None)
         self.file = self.sock.makefile("rb")
 
     def reply(self):
