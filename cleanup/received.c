@@ -59,13 +59,15 @@ struct slice received_header(struct message *m)
 {
 	const struct settings *s = m->process->settings;
 	const struct cleanup_envelope_begin *f = &m->facts;
+	/* what was requeued keeps its arrival, but came here only now */
+	int64_t came = f->origin == CLEANUP_ORIGIN_LOCAL ? os_wall() : m->envelope.arrival;
 	struct received r = {
 	    .client_cert = certificate_text(m),
 	    .tls = tls_text(m),
 	    .host = s->myhostname,
 	    .mail_name = s->mail_name,
 	    .queue_id = queue_id_slice(&m->envelope.id),
-	    .date = mail_date(m->arena, m->envelope.arrival),
+	    .date = mail_date(m->arena, came),
 	    .uid = f->uid,
 	    .own = f->origin == CLEANUP_ORIGIN_BOUNCE || f->origin == CLEANUP_ORIGIN_FORWARD,
 	};

@@ -93,10 +93,11 @@ static void put_envelope(const struct queue_message *m)
 		printf("named_attribute: forced_expire=1\n");
 	put_attribute("log_ident", e->log_ident.n ? e->log_ident : queue_id_slice(&e->id));
 	put_attribute("rewrite_context", e->rewrite_context);
-	put_attribute("sender_fullname", e->full_name);
 	put_attribute("envelope_id", e->envid);
 	if (e->ret != QUEUE_RET_UNSET)
 		printf("named_attribute: ret_flags=%d\n", (int)e->ret);
+	if (e->full_name.n > 0)
+		printf("sender_fullname: %.*s\n", SL_ARG(e->full_name));
 	printf("sender: %.*s\n", SL_ARG(e->sender));
 	put_client(e);
 	put_attribute("message_id", e->message_id);
