@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 
 from harness import PATIENCE, Instance, eventually, free_port
-from peers import peer
+from peers import POSTFIX, peer
 
 MASTER_CF = """\
 {port}     inet  n       -       n       -       -       smtpd
@@ -28,6 +28,7 @@ trace      unix  -       -       n       -       0       bounce
 verify     unix  -       -       n       -       1       verify
 flush      unix  n       -       n       1000?   0       flush
 proxymap   unix  -       -       n       -       -       proxymap
+proxywrite unix  -       -       n       -       1       proxymap
 smtp       unix  -       -       n       -       -       smtp
 relay      unix  -       -       n       -       -       smtp
 lmtp       unix  -       -       n       -       -       lmtp
@@ -37,6 +38,8 @@ retry      unix  -       -       n       -       -       error
 discard    unix  -       -       n       -       -       discard
 local      unix  -       n       n       -       -       local
 anvil      unix  -       -       n       -       1       anvil
+scache     unix  -       -       n       -       1       scache
+tlsmgr     unix  -       -       n       1000?   1       tlsmgr
 postlog    unix-dgram n  -       n       -       1       postlogd
 """
 
@@ -54,6 +57,8 @@ echo 'postfix:x:65101:' >>/etc/group
 echo 'postdrop:x:65102:' >>/etc/group
 echo "alternate_config_directories = $3" >/etc/postfix/main.cf
 : >/etc/postfix/master.cf
+# what postinst would have written
+printf 'lmdb\tpostfix-lmdb.so\tdict_lmdb_open\tmkmap_lmdb_open\n' >/etc/postfix/dynamicmaps.cf
 mkdir -p "$2/usr-upper" "$2/usr-work"
 mount -t overlay overlay -o "lowerdir=$1/usr:/usr,upperdir=$2/usr-upper,workdir=$2/usr-work" /usr
 chgrp 65102 /usr/sbin/postdrop /usr/sbin/postqueue
@@ -103,23 +108,28 @@ class Postfix(Instance):
         self.services = list(services)
         self.master_text = master_cf
         self.write_configuration()
-        root = peer("postfix", ["postfix"])
+        root = peer("postfix", POSTFIX)
         self.scratch = self.dir / "scratch"
         self.scratch.mkdir()
         self.keeper = subprocess.Popen(["unshare", "-m", "sh", "-c", NAMESPACE, "sh", str(root),
                                         str(self.scratch), str(self.etc)], stdout=subprocess.PIPE)
         assert self.keeper.stdout.readline() == b"ready\n", "no mount namespace for Postfix"
 
+    def inside(self):
+        return ["nsenter", "-t", str(self.keeper.pid), "-m"]
+
+    def program(self, command):
+        return "postfix" if command == "postrider" else command
+
     def run(self, command, *arguments, check=True, input=None, user=None, timeout=60):
-        if command == "postrider":
-            command = "postfix"
         if isinstance(input, str):
             input = input.encode()
-        inside = ["nsenter", "-t", str(self.keeper.pid), "-m"]
+        inside = self.inside()
         if user is not None:
             inside += ["setpriv", f"--reuid={user}", "--init-groups"]
-        r = subprocess.run([*inside, command, *map(str, arguments)], env=self.environment(),
-                           input=input, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        r = subprocess.run([*self.under, *inside, self.program(command), *map(str, arguments)],
+                           env=self.environment(), input=input,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                            stdin=subprocess.DEVNULL if input is None else None,
                            timeout=timeout * PATIENCE)
         if check and r.returncode != 0:

@@ -90,6 +90,8 @@ postlog    unix-dgram n  -       n       -       1       postlogd
 class Instance:
     """One mail system. Settings are main.cf lines as keyword arguments."""
 
+    under = ()  # a command line that runs another: what every command of this instance is run under
+
     def __init__(self, master_cf=MASTER_CF, services=(), **settings):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="postrider-test-"))
         self.dir.chmod(0o755)
@@ -145,14 +147,20 @@ class Instance:
         env.pop("NOTIFY_SOCKET", None)
         return env
 
+    def inside(self):
+        """The command line that runs a command where this instance's programs lie."""
+        return []
+
+    def program(self, command):
+        """A command of the suite, as it is named inside()."""
+        path = SBIN / command
+        return str(path if path.exists() else PREFIX / "bin" / command)
+
     def run(self, command, *arguments, check=True, input=None, user=None, timeout=60):
         """Run one of the suite's commands against this instance."""
-        path = SBIN / command
-        if not path.exists():
-            path = PREFIX / "bin" / command
         if isinstance(input, str):
             input = input.encode()
-        r = subprocess.run([str(path), *map(str, arguments)], env=self.environment(), input=input,
+        r = subprocess.run([*self.under, self.program(command), *map(str, arguments)], env=self.environment(), input=input,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, user=user,
                            stdin=subprocess.DEVNULL if input is None else None,
                            timeout=timeout * PATIENCE)

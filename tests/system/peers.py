@@ -14,6 +14,9 @@ import subprocess
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PEERS = pathlib.Path(os.environ.get("POSTRIDER_PEERS", TOP / ".peers"))
 
+# Whoever asks for the peer "postfix" asks for this.
+POSTFIX = ["postfix", "postfix-lmdb"]
+
 
 def peer(name, packages):
     """The unpacked tree of some packages; fetched once."""
@@ -21,7 +24,8 @@ def peer(name, packages):
     with open(PEERS / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         root = PEERS / name / "root"
-        if (PEERS / name / "done").exists():
+        done = PEERS / name / "done"
+        if done.exists() and done.read_text().split() == packages:
             return root
         shutil.rmtree(PEERS / name, ignore_errors=True)
         archives = PEERS / name / "archives"
@@ -40,7 +44,7 @@ def peer(name, packages):
         for old in ("lib", "sbin", "bin"):
             if (root / old).is_dir():
                 shutil.copytree(root / old, root / "usr" / old, symlinks=True, dirs_exist_ok=True)
-        (PEERS / name / "done").touch()
+        done.write_text("\n".join(packages) + "\n")
         return root
 
 

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from harness import Talk, eventually, free_port
-from peers import peer
+from peers import POSTFIX, peer
 
 TO = "someone@far.test"
 
@@ -554,7 +554,7 @@ def test_lmtp_replies_that_stop_half_way(instance, hop):
 
 
 def test_postfix_smtp_sink_takes_all(instance, tmp_path):
-    root = peer("postfix", ["postfix"])
+    root = peer("postfix", POSTFIX)
     port = free_port()
     environment = dict(os.environ, LD_LIBRARY_PATH=f"{root}/usr/lib/postfix:{root}/usr/lib/x86_64-linux-gnu")
     os.chmod(tmp_path, 0o777)
