@@ -43,13 +43,23 @@ struct adoption {
 	struct queue_location *locations;
 	bool *fresh;
 	size_t count;
+	size_t done;
 };
+
+/* adopt_known - true when all lie in segments that are known, as nearly always; else from where to go on. */
+static bool adopt_known(struct adoption *a)
+{
+	while (a->done < a->count &&
+	       queue_adopt_known(a->q->queue, &a->locations[a->done], &a->fresh[a->done]))
+		a->done++;
+	return a->done == a->count;
+}
 
 static void adopt_on_thread(void *arg)
 {
 	struct adoption *a = arg;
 
-	for (size_t i = 0; i < a->count; i++) {
+	for (size_t i = a->done; i < a->count; i++) {
 		struct queue_error error;
 
 		if (queue_adopt(a->q->queue, &a->locations[i], &a->fresh[i], &error) != RES_OK)
@@ -74,7 +84,8 @@ static enum ipc_status on_queued(struct ipc_conn *conn, const void *msg, struct 
 			return IPC_GARBAGE;
 		a.count++;
 	}
-	fiber_offload(adopt_on_thread, &a, "adopt messages");
+	if (!adopt_known(&a))
+		fiber_offload(adopt_on_thread, &a, "adopt messages");
 	for (size_t i = 0; i < a.count; i++) {
 		struct queue_entry entry = {.location = a.locations[i]};
 

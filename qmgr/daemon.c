@@ -14,6 +14,7 @@
 #define WORKERS 6
 #define DEFERRERS 2
 #define SYNC_INTERVAL OS_SECOND
+#define GATHER_TIME (2 * OS_MILLISECOND) /* between two writes of done marks, under load */
 #define GRACE (3 * OS_SECOND)           /* for deliveries under way when a successor waits */
 #define ENDING_GRACE (9 * OS_SECOND)    /* when none does: master insists after 5 s, and ends us after 10 */
 #define BEGIN_PAUSE (200 * OS_MILLISECOND) /* claims of agents first: their last qmgr may have been killed */
@@ -243,11 +244,12 @@ static void sync_now(struct qmgr *q)
 				 queue_reason_text(o.error.reason));
 }
 
-/* syncer - marks go to the files as soon as the last write has returned, and are synced each second. */
+/* syncer - marks go to the files within milliseconds, many at once, and are synced each second. */
 static void syncer(void *arg)
 {
 	struct qmgr *q = arg;
 	int64_t last = os_now();
+	int64_t gathered = 0;
 
 	while (!fiber_cancelled()) {
 		bool dirty = queue_dirty(q->queue);
@@ -256,7 +258,9 @@ static void syncer(void *arg)
 			sync_now(q);
 			last = os_now();
 		} else if (dirty) {
+			(void)fiber_sleep(gathered, "more done marks");
 			fiber_offload(flush_on_thread, q, "write done marks");
+			gathered = os_deadline(GATHER_TIME);
 		}
 		(void)fiber_cond_wait(&q->dirty, dirty ? last + SYNC_INTERVAL : OS_NEVER,
 				      "done marks");

@@ -53,7 +53,10 @@ enum result loaded_open(struct qmgr *q, struct message *m, struct queue_error *e
 		out_of_memory();
 	o.loaded->arena = arena_create();
 	message_location(m, &o.location);
-	fiber_offload(open_on_thread, &o, "read message");
+	if (queue_open_cached(q->queue, &o.location, o.loaded->arena, &o.loaded->m))
+		o.result = RES_OK;
+	else
+		fiber_offload(open_on_thread, &o, "read message");
 	if (o.result == RES_OK) {
 		o.loaded->active_since = os_wall();
 		m->loaded = o.loaded;

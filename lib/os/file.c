@@ -39,6 +39,17 @@ ssize_t os_pread(int fd, void *buf, size_t n, off_t offset)
 	return r;
 }
 
+ssize_t os_pread_cached(int fd, void *buf, size_t n, off_t offset)
+{
+	struct iovec iov = {.iov_base = buf, .iov_len = n};
+	ssize_t r;
+
+	RETRY(r, preadv2(fd, &iov, 1, offset, RWF_NOWAIT));
+	if (r < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
+		errno = EAGAIN;
+	return r;
+}
+
 ssize_t os_read_full(int fd, void *buf, size_t n)
 {
 	size_t done = 0;

@@ -23,6 +23,11 @@ int os_close(int fd);
 
 ssize_t os_read(int fd, void *buf, size_t n);
 ssize_t os_pread(int fd, void *buf, size_t n, off_t offset);
+/*
+ * os_pread_cached - what of it lies in memory already: never waits for the disk. -1 with EAGAIN when that is
+ * nothing, or when the file system cannot tell.
+ */
+ssize_t os_pread_cached(int fd, void *buf, size_t n, off_t offset);
 /* os_read_full, os_pread_full - until n bytes or end of file; fewer only at the end. */
 ssize_t os_read_full(int fd, void *buf, size_t n);
 ssize_t os_pread_full(int fd, void *buf, size_t n, off_t offset);

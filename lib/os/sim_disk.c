@@ -572,6 +572,11 @@ ssize_t os_read_full(int fd, void *buf, size_t n)
 	return os_read(fd, buf, n);
 }
 
+ssize_t os_pread_cached(int fd, void *buf, size_t n, off_t offset)
+{
+	return os_pread(fd, buf, n, offset);
+}
+
 ssize_t os_pread_full(int fd, void *buf, size_t n, off_t offset)
 {
 	return os_pread(fd, buf, n, offset);

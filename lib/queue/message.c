@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "queue/message.h"
 
+#include "base/check.h"
 #include "base/crc32c.h"
 #include "os/file.h"
 #include "queue/segment.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 const char *message_directory(enum queue_place place)
 {
@@ -52,25 +54,40 @@ static bool read_head(struct window *w, uint64_t key, uint64_t offset, struct re
 	return p != NULL && record_payload_ok(header, *payload);
 }
 
-enum result message_read(int fd, uint64_t key, uint64_t offset, struct arena *arena,
-			 struct queue_message *m, struct record *r, struct queue_error *error)
+static enum result read_record(struct window *w, uint64_t key, uint64_t offset, struct arena *arena,
+			       struct queue_message *m, struct record *r, struct queue_error *error)
 {
-	struct window w;
 	struct slice payload;
-	bool good;
+	bool good = read_head(w, key, offset, r, &payload) &&
+		    envelope_decode(payload, arena, &m->envelope) && read_trailer(w, r, m);
 
-	window_init(&w, fd);
-	good = read_head(&w, key, offset, r, &payload) &&
-	       envelope_decode(payload, arena, &m->envelope) && read_trailer(&w, r, m);
-	window_free(&w);
-	if (w.errnum != 0) {
-		errno = w.errnum;
+	window_free(w);
+	if (w->errnum != 0) {
+		errno = w->errnum;
 		return queue_fail(error, "read message");
 	}
 	if (!good)
 		return queue_refuse(error, QUEUE_DAMAGED, "message record");
 	m->envelope->content_size = m->content_size;
 	return RES_OK;
+}
+
+enum result message_read(int fd, uint64_t key, uint64_t offset, struct arena *arena,
+			 struct queue_message *m, struct record *r, struct queue_error *error)
+{
+	struct window w;
+
+	window_init_head(&w, fd, false);
+	return read_record(&w, key, offset, arena, m, r, error);
+}
+
+enum result message_read_cached(int fd, uint64_t key, uint64_t offset, struct arena *arena,
+				struct queue_message *m, struct record *r)
+{
+	struct window w;
+
+	window_init_head(&w, fd, true);
+	return read_record(&w, key, offset, arena, m, r, NULL);
 }
 
 enum result message_read_own(int fd, struct arena *arena, struct queue_message *m,
@@ -242,9 +259,39 @@ enum result queue_message_content(const struct queue_message *m, uint64_t from, 
 	return *got == n ? RES_OK : RES_PERM;
 }
 
+struct queue_file *queue_file_create(int fd)
+{
+	struct queue_file *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		out_of_memory();
+	f->fd = fd;
+	atomic_init(&f->users, 1);
+	return f;
+}
+
+struct queue_file *queue_file_use(struct queue_file *f)
+{
+	atomic_fetch_add(&f->users, 1);
+	return f;
+}
+
+void queue_file_leave(struct queue_file **fp)
+{
+	struct queue_file *f = *fp;
+
+	*fp = NULL;
+	if (f == NULL || atomic_fetch_sub(&f->users, 1) > 1)
+		return;
+	os_close(f->fd);
+	free(f);
+}
+
 void queue_message_close(struct queue_message *m)
 {
-	if (m->fd >= 0)
+	if (m->shared != NULL)
+		queue_file_leave(&m->shared);
+	else if (m->fd >= 0)
 		os_close(m->fd);
 	m->fd = -1;
 }

@@ -69,6 +69,20 @@ static enum result look_up(struct queue *q, const struct queue_location *loc, bo
 	return rc;
 }
 
+/* share - the descriptor serves the segment's other messages from now on. */
+static void share(struct queue *q, struct queue_message *m)
+{
+	struct segment *s;
+
+	pthread_mutex_lock(&q->lock);
+	s = queue_segment(q, m->location.serial);
+	if (s != NULL && s->reader == NULL) {
+		s->reader = queue_file_create(m->fd);
+		m->shared = queue_file_use(s->reader);
+	}
+	pthread_mutex_unlock(&q->lock);
+}
+
 /* read_unmarked - a message in the journal that nothing happened to yet: its record is all there is. */
 static enum result read_unmarked(struct queue *q, const struct queue_location *loc,
 				 struct arena *arena, struct queue_message *m,
@@ -80,6 +94,8 @@ static enum result read_unmarked(struct queue *q, const struct queue_location *l
 	rc = message_read_journal(q->journal, false, arena, m, error);
 	if (rc != RES_OK)
 		queue_message_close(m);
+	else
+		share(q, m);
 	return rc;
 }
 
@@ -111,6 +127,46 @@ enum result queue_open_message(struct queue *q, const struct queue_location *loc
 	if (error != NULL)
 		*error = why;
 	return rc;
+}
+
+/* use_reader - of a segment in which nothing happened to the message yet; *key is the segment's. */
+static struct queue_file *use_reader(struct queue *q, const struct queue_location *loc, uint64_t *key)
+{
+	struct queue_file *file = NULL;
+	struct segment_entry *e;
+	struct segment *s;
+
+	pthread_mutex_lock(&q->lock);
+	s = queue_segment(q, loc->serial);
+	e = s != NULL && s->reader != NULL ? segment_entry_find(s, loc->offset) : NULL;
+	if (e != NULL && !e->gone && !e->marked) {
+		file = queue_file_use(s->reader);
+		*key = s->header.key;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return file;
+}
+
+bool queue_open_cached(struct queue *q, const struct queue_location *loc, struct arena *arena,
+		       struct queue_message *m)
+{
+	struct record r;
+	uint64_t key;
+
+	memset(m, 0, sizeof(*m));
+	m->fd = -1;
+	m->location = *loc;
+	if (loc->place == QUEUE_IN_JOURNAL)
+		m->shared = use_reader(q, loc, &key);
+	if (m->shared == NULL)
+		return false;
+	m->fd = m->shared->fd;
+	/* what is wrong with it, if anything is, queue_open_message finds out */
+	if (message_read_cached(m->fd, key, loc->offset, arena, m, &r) == RES_OK &&
+	    slice_eq(queue_id_slice(&m->envelope->id), queue_id_slice(&loc->id)))
+		return true;
+	queue_message_close(m);
+	return false;
 }
 
 /* put_content - copy it, and see to it that it is what was once written. */

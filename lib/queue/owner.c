@@ -116,6 +116,7 @@ void segment_free(struct queue *q, struct segment **sp)
 	map_remove(q->by_serial, slice(&s->header.serial, sizeof(s->header.serial)));
 	q->stats.segments--;
 	mark_log_free(&s->log);
+	queue_file_leave(&s->reader);
 	os_close(s->fd);
 	free(s->entries);
 	free(s);
@@ -384,46 +385,42 @@ void queue_stats(struct queue *q, struct queue_stats *stats)
 	pthread_mutex_unlock(&q->lock);
 }
 
-static enum result adopt_journal(struct queue *q, const struct queue_location *loc, bool *fresh,
-				 struct queue_error *error)
+/* adopt_into - a message of a known segment; lock held. */
+static bool adopt_into(struct segment *s, const struct queue_location *loc)
 {
-	struct segment *s;
+	if (segment_entry_find(s, loc->offset) != NULL)
+		return false;
+	segment_entry_add(s, loc->offset, false, false);
+	return true;
+}
 
+bool queue_adopt_known(struct queue *q, const struct queue_location *loc, bool *fresh)
+{
+	struct segment *s = NULL;
+
+	*fresh = false;
 	pthread_mutex_lock(&q->lock);
-	s = queue_segment(q, loc->serial);
-	if (s == NULL) {
-		enum result rc;
-
-		pthread_mutex_unlock(&q->lock);
-		rc = queue_add_segment(q, loc->serial, &s, error);
-		if (rc != RES_OK)
-			return rc;
-		pthread_mutex_lock(&q->lock);
-		/* in between it may have been walked, emptied and recycled */
-		s = queue_segment(q, loc->serial);
-	}
-	if (s != NULL && segment_entry_find(s, loc->offset) == NULL) {
-		segment_entry_add(s, loc->offset, false, false);
-		*fresh = true;
-	}
+	if (loc->place == QUEUE_IN_LARGE)
+		*fresh = map_put(q->large_known, queue_id_slice(&loc->id), q) == NULL;
+	else if (loc->place == QUEUE_IN_JOURNAL && (s = queue_segment(q, loc->serial)) != NULL)
+		*fresh = adopt_into(s, loc);
 	pthread_mutex_unlock(&q->lock);
-	return RES_OK;
+	return s != NULL || loc->place == QUEUE_IN_LARGE;
 }
 
 enum result queue_adopt(struct queue *q, const struct queue_location *loc, bool *fresh,
 			struct queue_error *error)
 {
-	enum result rc = RES_OK;
+	enum result rc;
+	struct segment *s;
 
-	*fresh = false;
-	if (loc->place == QUEUE_IN_JOURNAL) {
-		rc = adopt_journal(q, loc, fresh, error);
-	} else if (loc->place == QUEUE_IN_LARGE) {
-		pthread_mutex_lock(&q->lock);
-		*fresh = map_put(q->large_known, queue_id_slice(&loc->id), q) == NULL;
-		pthread_mutex_unlock(&q->lock);
-	} else {
-		rc = queue_refuse(error, QUEUE_GONE, "not a new message");
-	}
+	if (queue_adopt_known(q, loc, fresh))
+		return RES_OK;
+	if (loc->place != QUEUE_IN_JOURNAL)
+		return queue_refuse(error, QUEUE_GONE, "not a new message");
+	rc = queue_add_segment(q, loc->serial, &s, error);
+	/* in between it may have been walked, emptied and recycled */
+	if (rc == RES_OK)
+		(void)queue_adopt_known(q, loc, fresh);
 	return rc;
 }

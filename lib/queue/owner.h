@@ -41,6 +41,7 @@ struct segment {
 	struct segment_header header;
 	uint64_t end; /* of what counts: the size, or where it is void from */
 	int fd;       /* carries the lock once sealed */
+	struct queue_file *reader; /* what its messages are read from; NULL: none was yet */
 	bool sealed;  /* no writer any more */
 	bool loaded;  /* the first walk has been made: old marks are known */
 	bool complete;/* walked to its end after it was sealed */

@@ -174,7 +174,8 @@ void queue_large_abort(struct queue_large **l); /* [disk] */
 struct queue_message {
 	struct queue_location location;
 	struct queue_envelope *envelope;
-	int fd;
+	int fd; /* for reading only */
+	struct queue_file *shared; /* NULL: fd is the message's alone */
 	uint64_t content_offset;
 	uint64_t content_size;
 	uint32_t content_seed, content_crc; /* for queue_message_verify */
@@ -260,6 +261,8 @@ void queue_stats(struct queue *q, struct queue_stats *stats);
  */
 enum result queue_adopt(struct queue *q, const struct queue_location *loc, bool *fresh,
 			struct queue_error *error);
+/* queue_adopt_known - the same where it takes no read: false when the segment is new. */
+bool queue_adopt_known(struct queue *q, const struct queue_location *loc, bool *fresh);
 /*
  * queue_rescan [disk] - look for messages that no one announced (a writer died between its commit
  * and the announcement); each goes to the watcher once. Call when a writer's connection ends, and
@@ -273,6 +276,13 @@ enum result queue_rescan(struct queue *q, struct queue_error *error);
 enum result queue_open_message(struct queue *q, const struct queue_location *loc, bool verify,
 			       struct arena *arena, struct queue_message *m,
 			       struct queue_error *error);
+
+/*
+ * queue_open_cached - the same without waiting for the disk: false when that takes queue_open_message.
+ * For a message of the journal that was written a moment ago and that nothing happened to yet.
+ */
+bool queue_open_cached(struct queue *q, const struct queue_location *loc, struct arena *arena,
+		       struct queue_message *m);
 
 #define QUEUE_WHOLE UINT32_MAX
 

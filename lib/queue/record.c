@@ -118,7 +118,15 @@ void window_init(struct window *w, int fd)
 {
 	memset(w, 0, sizeof(*w));
 	w->fd = fd;
+	w->least = WINDOW_SIZE;
 	buffer_init(&w->bytes, RECORD_PAYLOAD_MAX + WINDOW_SIZE);
+}
+
+void window_init_head(struct window *w, int fd, bool cached)
+{
+	window_init(w, fd);
+	w->least = WINDOW_HEAD;
+	w->cached = cached;
 }
 
 void window_free(struct window *w)
@@ -128,7 +136,7 @@ void window_free(struct window *w)
 
 const uint8_t *window_get(struct window *w, uint64_t offset, size_t n)
 {
-	size_t want = n > WINDOW_SIZE ? n : WINDOW_SIZE;
+	size_t want = n > w->least ? n : w->least;
 	ssize_t got;
 
 	if (offset >= w->offset && offset - w->offset <= w->length &&
@@ -138,7 +146,12 @@ const uint8_t *window_get(struct window *w, uint64_t offset, size_t n)
 	buffer_reset(&w->bytes);
 	if (!buffer_reserve(&w->bytes, want))
 		return NULL;
-	got = os_pread_full(w->fd, w->bytes.data, want, (off_t)offset);
+	got = w->cached ? os_pread_cached(w->fd, w->bytes.data, want, (off_t)offset)
+			: os_pread_full(w->fd, w->bytes.data, want, (off_t)offset);
+	if (w->cached && got >= 0 && (size_t)got < n) {
+		errno = EAGAIN;
+		got = -1;
+	}
 	if (got < 0) {
 		w->errnum = errno;
 		return NULL;

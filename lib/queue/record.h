@@ -53,6 +53,8 @@ uint64_t record_key(const uint8_t from[RECORD_HEADER]);
 /* A window on a file, so that a walk costs few reads. */
 struct window {
 	int fd;
+	bool cached;   /* do not wait for the disk: a read that would have to fails with EAGAIN */
+	size_t least;  /* bytes read at once */
 	uint64_t offset;
 	size_t length;
 	struct buffer bytes;
@@ -60,9 +62,12 @@ struct window {
 };
 
 #define WINDOW_SIZE 65536
+#define WINDOW_HEAD 8192
 
 void window_init(struct window *w, int fd);
 void window_free(struct window *w);
+/* window_init_head - for the head of one record: small reads. */
+void window_init_head(struct window *w, int fd, bool cached);
 /* window_get - n bytes at offset, valid until the next call; null when the file is shorter. */
 const uint8_t *window_get(struct window *w, uint64_t offset, size_t n);
 
