@@ -116,7 +116,7 @@ class Postfix(Instance):
         assert self.keeper.stdout.readline() == b"ready\n", "no mount namespace for Postfix"
 
     def inside(self):
-        return ["nsenter", "-t", str(self.keeper.pid), "-m"]
+        return ["nsenter", "-t", str(self.keeper.pid), "-m", "-r"]
 
     def program(self, command):
         return "postfix" if command == "postrider" else command
