@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "postlogd/log_file.h"
+#include "base/check.h"
+#include "log/log.h"
 #include "os/file.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #define MODE_DEFAULT 0600
@@ -69,31 +72,49 @@ enum result log_file_open(struct log_file *file, struct slice path, mode_t mode,
 	return RES_OK;
 }
 
-bool log_file_add(struct log_file *file, struct slice datagram)
+static void remember(struct log_file *file, const struct log_line *line)
 {
-	struct buffer *b = &file->lines;
-	size_t from = b->len;
-
-	while (datagram.n > 0 && datagram.p[datagram.n - 1] == '\n')
-		datagram.n--;
-	if (datagram.n == 0)
-		return true;
-	if (!buffer_reserve(b, datagram.n + 1))
-		return false;
-	buffer_append(b, datagram);
-	for (size_t i = from; i < b->len; i++)
-		if (((unsigned char)b->data[i] < ' ' && b->data[i] != '\n') || b->data[i] == 127)
-			b->data[i] = '?';
-	return buffer_append_byte(b, '\n');
+	if (file->count == file->room) {
+		file->room = file->room != 0 ? 2 * file->room : 64;
+		file->order = reallocarray(file->order, file->room, sizeof(*file->order));
+		if (file->order == NULL)
+			out_of_memory();
+	}
+	file->order[file->count++] = *line;
 }
 
-static uint64_t count_lines(struct slice text)
+/* add_line - there is room for it. */
+static void add_line(struct log_file *file, struct slice text, int64_t now)
 {
-	uint64_t n = 0;
+	struct log_line line = {.at = now, .offset = file->lines.len};
 
-	for (size_t i = 0; i < text.n; i++)
-		n += text.p[i] == '\n';
-	return n;
+	if (!log_stamp_take(&text, &line.at) || line.at > now)
+		line.at = now;
+	if (text.n == 0)
+		return;
+	buffer_append(&file->lines, text);
+	for (size_t i = line.offset; i < file->lines.len; i++)
+		if ((unsigned char)file->lines.data[i] < ' ' || file->lines.data[i] == 127)
+			file->lines.data[i] = '?';
+	buffer_append_byte(&file->lines, '\n');
+	line.length = file->lines.len - line.offset;
+	remember(file, &line);
+}
+
+bool log_file_add(struct log_file *file, struct slice datagram, int64_t now)
+{
+	struct slice text;
+
+	if (!buffer_reserve(&file->lines, datagram.n + 1))
+		return false;
+	while (datagram.n > 0) {
+		ssize_t end = slice_find(datagram, '\n');
+
+		text = slice_sub(datagram, 0, end < 0 ? datagram.n : (size_t)end);
+		datagram = slice_from(datagram, text.n + (end >= 0));
+		add_line(file, text, now);
+	}
+	return true;
 }
 
 /* tell_lost - after a time without room; the line looks like those around it. */
@@ -112,17 +133,54 @@ static void tell_lost(struct log_file *file, struct slice like)
 	buffer_free(&line);
 }
 
-void log_file_write(struct log_file *file)
+static int earlier(const void *a, const void *b)
 {
-	struct slice text = buffer_slice(&file->lines);
+	const struct log_line *x = a, *y = b;
 
-	if (text.n == 0)
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+static struct slice line_text(const struct log_file *file, size_t i)
+{
+	return slice(file->lines.data + file->order[i].offset, file->order[i].length);
+}
+
+/* keep_from - the lines behind the first n stay. */
+static void keep_from(struct log_file *file, size_t n)
+{
+	struct buffer rest;
+
+	buffer_init(&rest, LOG_FILE_CHUNK);
+	for (size_t i = n; i < file->count; i++) {
+		struct slice text = line_text(file, i);
+
+		file->order[i - n] = (struct log_line){file->order[i].at, rest.len, text.n};
+		buffer_append(&rest, text);
+	}
+	file->count -= n;
+	buffer_free(&file->lines);
+	file->lines = rest;
+}
+
+void log_file_write(struct log_file *file, int64_t until)
+{
+	struct buffer out;
+	size_t n = 0;
+
+	if (file->count == 0)
 		return;
-	if (file->fd < 0 || os_write_full(file->fd, text.p, text.n) < 0)
-		file->lost += count_lines(text);
-	else
-		tell_lost(file, text);
-	buffer_reset(&file->lines);
+	qsort(file->order, file->count, sizeof(*file->order), earlier);
+	buffer_init(&out, LOG_FILE_CHUNK);
+	while (n < file->count && file->order[n].at <= until)
+		buffer_append(&out, line_text(file, n++));
+	if (n > 0 && (file->fd < 0 || os_write_full(file->fd, out.data, out.len) < 0))
+		file->lost += n;
+	else if (n > 0)
+		tell_lost(file, line_text(file, 0));
+	keep_from(file, n);
+	buffer_free(&out);
 }
 
 bool log_file_deleted(const struct log_file *file)
@@ -135,9 +193,12 @@ bool log_file_deleted(const struct log_file *file)
 
 void log_file_close(struct log_file *file)
 {
-	log_file_write(file);
+	log_file_write(file, INT64_MAX);
 	if (file->fd > STDERR_FILENO)
 		os_close(file->fd);
 	file->fd = -1;
 	buffer_free(&file->lines);
+	free(file->order);
+	file->order = NULL;
+	file->count = file->room = 0;
 }

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #define DATAGRAM_MAX 65536u
+/* Between two looks at the socket, of which the kernel fills ten datagrams before writers wait. */
+#define PAUSE (5 * OS_MILLISECOND)
 
 struct postlogd {
 	struct log_file file;
@@ -43,18 +45,27 @@ static enum result postlogd_open(struct daemon_context *context)
 	return RES_OK;
 }
 
-/* take - one datagram into the file's lines; false when none is there by the deadline. */
+static void add(struct postlogd *p, size_t n)
+{
+	struct slice datagram = slice(p->datagram, n);
+
+	if (log_file_add(&p->file, datagram, os_wall()))
+		return;
+	log_file_write(&p->file, INT64_MAX);
+	log_file_add(&p->file, datagram, os_wall());
+}
+
+/* take - what has come; waits for the first datagram until the deadline. False: none came. */
 static bool take(struct postlogd *p, struct fiber_fd *fd, int64_t deadline)
 {
-	ssize_t n = fiber_recv(fd, p->datagram, DATAGRAM_MAX, deadline, "log lines");
+	bool any = false;
+	ssize_t n;
 
-	if (n < 0)
-		return false;
-	if (!log_file_add(&p->file, slice(p->datagram, (size_t)n))) {
-		log_file_write(&p->file);
-		log_file_add(&p->file, slice(p->datagram, (size_t)n));
+	while ((n = fiber_recv(fd, p->datagram, DATAGRAM_MAX, any ? 0 : deadline, "log lines")) >= 0) {
+		add(p, (size_t)n);
+		any = true;
 	}
-	return true;
+	return any;
 }
 
 /* take_rest - what is still in the socket when the process ends. */
@@ -62,10 +73,19 @@ static void take_rest(struct postlogd *p, int fd)
 {
 	ssize_t n;
 
-	while ((n = os_recv(fd, p->datagram, DATAGRAM_MAX, 0)) >= 0) {
-		log_file_add(&p->file, slice(p->datagram, (size_t)n));
-		log_file_write(&p->file);
-	}
+	while ((n = os_recv(fd, p->datagram, DATAGRAM_MAX, 0)) >= 0)
+		add(p, (size_t)n);
+}
+
+/*
+ * write_ready - lines wait until those that other processes wrote before them must have come, so that
+ * the file tells things in the order in which they happened.
+ */
+static void write_ready(struct daemon_context *context, struct postlogd *p)
+{
+	log_file_write(&p->file, os_wall() - LOG_HOLD);
+	if (log_file_deleted(&p->file))
+		daemon_stop(context); /* the next process opens the new one, as root can */
 }
 
 static void postlogd_datagrams(struct daemon_context *context, int fd)
@@ -74,18 +94,15 @@ static void postlogd_datagrams(struct daemon_context *context, int fd)
 	struct fiber_fd socket;
 
 	fiber_fd_init(&socket, fd);
-	while (!daemon_draining(context)) {
-		if (!take(p, &socket, OS_NEVER)) {
-			if (fiber_cancelled())
-				break;
+	while (!daemon_draining(context) && !fiber_cancelled()) {
+		if (p->file.count == 0 && !take(p, &socket, OS_NEVER)) {
+			/* cancelled, or a socket that fails: not in a circle */
 			fiber_sleep(os_deadline(OS_SECOND), "after an error");
 			continue;
 		}
-		while (take(p, &socket, 0))
-			;
-		log_file_write(&p->file);
-		if (log_file_deleted(&p->file))
-			daemon_stop(context); /* the next process opens the new one, as root can */
+		fiber_sleep(os_deadline(PAUSE), "more log lines");
+		take(p, &socket, 0);
+		write_ready(context, p);
 	}
 	take_rest(p, fd);
 	fiber_fd_close(&socket);

@@ -19,6 +19,7 @@
 #include "base/buffer.h"
 #include "base/result.h"
 #include "base/slice.h"
+#include "os/clock.h"
 
 /* ---- declared events: what the generated tables say */
 
@@ -75,6 +76,13 @@ struct log_event {
 #define LOG_LINE_MAX 4000
 
 #define LOG(event, ...) log_##event(&(struct log_##event){__VA_ARGS__})
+/*
+ * LOG_AT - the same of something that happened a moment ago: `at` is wall clock, microseconds. postlogd puts
+ * the lines of all processes in the order of their times, as far as they come within LOG_HOLD.
+ */
+#define LOG_AT(at, event, ...) (log_set_time(at), LOG(event, __VA_ARGS__), log_set_time(0))
+/* log_set_time - of the lines from now on; 0: the present. Use LOG_AT. */
+void log_set_time(int64_t at);
 
 /* log_event - render and write; use LOG. Before log_open it goes to standard error. */
 void log_event(const struct log_event *event, const void *e);
@@ -101,7 +109,20 @@ void log_render(const struct log_event *event, const void *e, int resolution, st
  */
 void log_delay(int64_t microseconds, int resolution, struct buffer *out);
 
+/*
+ * On the way to postlogd each line of a datagram has its time in front, microseconds of wall clock:
+ * LOG_STAMP and 16 hexadecimal digits. log_stamp_take - cuts that off; false, and nothing cut, where a
+ * program of another kind sent a bare line.
+ */
+#define LOG_STAMP '\001'
+#define LOG_STAMP_SIZE 17
+bool log_stamp_take(struct slice *line, int64_t *at);
+
 /* ---- the writer */
+
+/* A busy daemon's lines gather for LOG_GATHER; postlogd waits for LOG_HOLD for what happened before. */
+#define LOG_GATHER (10 * OS_MILLISECOND)
+#define LOG_HOLD (20 * OS_MILLISECOND)
 
 struct log_options {
 	struct slice syslog_name;     /* settings->syslog_name: "postfix" */
@@ -130,7 +151,7 @@ void log_set_program(struct slice identity);
 /*
  * log_start_fiber - in a daemon with fibers, once: from now on lines leave together at the end of the
  * scheduler's round, several in a datagram to postlogd, and wait for room without holding anybody up.
- * A busy daemon's gather for 10 ms.
+ * A busy daemon's gather for LOG_GATHER.
  */
 void log_start_fiber(void);
 /* log_flush - write what waits, until the deadline at most (blocks): before exiting. */

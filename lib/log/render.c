@@ -194,3 +194,21 @@ void log_render(const struct log_event *event, const void *e, int resolution, st
 			put_field(out, &event->fields[p->field], e, resolution);
 	}
 }
+
+bool log_stamp_take(struct slice *line, int64_t *at)
+{
+	uint64_t v = 0;
+
+	if (line->n < LOG_STAMP_SIZE || line->p[0] != LOG_STAMP)
+		return false;
+	for (size_t i = 1; i < LOG_STAMP_SIZE; i++) {
+		char c = line->p[i];
+
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			return false;
+		v = v << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	*at = v > INT64_MAX ? INT64_MAX : (int64_t)v;
+	*line = slice_from(*line, LOG_STAMP_SIZE);
+	return true;
+}

@@ -20,7 +20,6 @@
 #define DATAGRAM_MAX 32768u
 #define RECONNECT_PAUSE OS_SECOND
 #define FULL_PAUSE (2 * OS_MILLISECOND)
-#define GATHER_TIME (10 * OS_MILLISECOND) /* between two rounds of datagrams of a busy daemon */
 #define CLOSE_TIME OS_SECOND
 #define SYSLOG_SOCKET "/dev/log"
 #define LOG_FILE_MODE 0600
@@ -39,7 +38,8 @@ static struct writer {
 	bool stderr_too;
 	int fd; /* datagram socket; -1 */
 	int64_t retry_at;
-	struct buffer pending; /* lines, each with a '\n' behind it */
+	struct buffer pending; /* lines, each with a '\n' behind it, a stamp in front unless for syslog */
+	int64_t at; /* LOG_AT: when it happened; 0: now */
 	size_t pending_lines;
 	uint64_t dropped;
 	uint64_t dropped_told;
@@ -138,6 +138,25 @@ static size_t next_datagram(struct slice all, size_t *lines)
 	return n;
 }
 
+/* drop_stamps - from what waits. */
+static void drop_stamps(void)
+{
+	struct slice rest = buffer_slice(&writer.pending);
+	size_t to = 0;
+
+	while (rest.n > 0) {
+		size_t n = (size_t)slice_find(rest, '\n') + 1;
+		struct slice line = slice_sub(rest, 0, n);
+		int64_t at;
+
+		rest = slice_from(rest, n);
+		(void)log_stamp_take(&line, &at);
+		memmove(writer.pending.data + to, line.p, line.n);
+		to += line.n;
+	}
+	buffer_truncate(&writer.pending, to);
+}
+
 /* write_direct - postlogd does not listen, and this process may write the file itself. */
 static void write_direct(void)
 {
@@ -147,6 +166,7 @@ static void write_direct(void)
 				       O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NOCTTY,
 				       LOG_FILE_MODE);
 
+	drop_stamps();
 	if (fd < 0 || os_write_full(fd, writer.pending.data, writer.pending.len) < 0)
 		writer.dropped += writer.pending_lines;
 	if (fd >= 0 && !is_stdout)
@@ -188,9 +208,9 @@ static bool send_pending(void)
 	return writer.pending.len == 0;
 }
 
-static const char *timestamp(void)
+static const char *timestamp(int64_t at)
 {
-	time_t now = (time_t)(os_wall() / OS_SECOND);
+	time_t now = (time_t)(at / OS_SECOND);
 	struct tm tm;
 
 	if (now != writer.stamp_at || writer.stamp[0] == '\0') {
@@ -210,13 +230,15 @@ static bool queue_line(enum log_level level, struct slice text)
 {
 	struct buffer *out = &writer.pending;
 	size_t before = out->len;
+	int64_t at = writer.at != 0 ? writer.at : os_wall();
 	bool fits;
 
 	if (writer.file[0] == '\0')
-		fits = buffer_printf(out, "<%u>%s %s[%d]: ", syslog_priority(level), timestamp(),
+		fits = buffer_printf(out, "<%u>%s %s[%d]: ", syslog_priority(level), timestamp(at),
 				     writer.identity, (int)writer.pid);
 	else
-		fits = buffer_printf(out, "%s %s %s[%d]: ", timestamp(), writer.hostname,
+		fits = buffer_printf(out, "%c%016llx%s %s %s[%d]: ", LOG_STAMP,
+				     (unsigned long long)at, timestamp(at), writer.hostname,
 				     writer.identity, (int)writer.pid);
 	if (fits && buffer_append(out, text) && buffer_append_byte(out, '\n')) {
 		writer.pending_lines++;
@@ -335,6 +357,11 @@ void log_debug_text(const char *format, ...)
 		WRITE_TEXT(log_info_event);
 }
 
+void log_set_time(int64_t at)
+{
+	writer.at = at;
+}
+
 void log_set_verbose(int level)
 {
 	writer.verbose = level;
@@ -399,7 +426,10 @@ void log_set_program(struct slice identity)
 	keep(writer.identity, sizeof(writer.identity), identity);
 }
 
-/* The first line after a pause goes at once; those of a busy daemon gather for a moment. */
+/*
+ * The first line after a pause goes at once; those of a busy daemon gather for a moment, if it is postlogd that
+ * they go to: syslog has no means to put them in order.
+ */
 static void run_writer(void *arg)
 {
 	int64_t next_at = 0;
@@ -408,13 +438,14 @@ static void run_writer(void *arg)
 	while (!fiber_cancelled()) {
 		if (writer.pending.len == 0)
 			fiber_cond_wait(&writer.more, OS_NEVER, "log lines");
-		else if (os_now() < next_at && writer.pending.len < DATAGRAM_MAX)
+		else if (os_now() < next_at && writer.pending.len < DATAGRAM_MAX &&
+			 writer.file[0] != '\0')
 			fiber_sleep(next_at, "more log lines");
 		else if (!send_pending())
 			fiber_sleep(os_deadline(writer.fd < 0 ? RECONNECT_PAUSE : FULL_PAUSE),
 				    "room in the log");
 		else
-			next_at = os_deadline(GATHER_TIME);
+			next_at = os_deadline(LOG_GATHER);
 		tell_dropped();
 	}
 	/* the daemon ends: from here on lines go out as they come */

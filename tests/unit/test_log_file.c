@@ -33,10 +33,10 @@ static void test_append(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	assert_int_equal(log_file_open(&file, slice_str(path), 0600, 0), RES_OK);
-	assert_true(log_file_add(&file, SL("one\ntwo")));
-	assert_true(log_file_add(&file, SL("th\001ree\n")));
-	assert_true(log_file_add(&file, SL("")));
-	log_file_write(&file);
+	assert_true(log_file_add(&file, SL("one\ntwo"), 1));
+	assert_true(log_file_add(&file, SL("th\001ree\n"), 2));
+	assert_true(log_file_add(&file, SL(""), 3));
+	log_file_write(&file, INT64_MAX);
 	assert_true(os_pread_full(fd, text, sizeof(text) - 1, 0) > 0);
 	assert_string_equal(text, "one\ntwo\nth?ree\n");
 	assert_false(log_file_deleted(&file));
@@ -55,14 +55,14 @@ static void test_full(void **state)
 
 	(void)state;
 	assert_int_equal(log_file_open(&file, SL("/dev/full"), 0600, 0), RES_OK);
-	assert_true(log_file_add(&file, SL("t h postfix/x[1]: a\nb")));
-	log_file_write(&file);
+	assert_true(log_file_add(&file, SL("t h postfix/x[1]: a\nb"), 1));
+	log_file_write(&file, INT64_MAX);
 	assert_int_equal(file.lost, 2);
 	assert_int_equal(pipe(fds), 0);
 	os_close(file.fd);
 	file.fd = fds[1];
-	assert_true(log_file_add(&file, SL("t h postfix/x[1]: c")));
-	log_file_write(&file);
+	assert_true(log_file_add(&file, SL("t h postfix/x[1]: c"), 2));
+	log_file_write(&file, INT64_MAX);
 	assert_int_equal(file.lost, 0);
 	assert_true(os_read(fds[0], text, sizeof(text) - 1) > 0);
 	assert_string_equal(text, "t h postfix/x[1]: c\n"
@@ -71,11 +71,42 @@ static void test_full(void **state)
 	os_close(fds[0]);
 }
 
+#define STAMP(digits) "\001" digits
+
+/* Lines of several processes: in the order of their times, those that are too young held back. */
+static void test_order(void **state)
+{
+	struct log_file file;
+	char text[256] = "";
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(log_file_open(&file, SL("/dev/full"), 0600, 0), RES_OK);
+	assert_int_equal(pipe(fds), 0);
+	os_close(file.fd);
+	file.fd = fds[1];
+	assert_true(log_file_add(&file, SL(STAMP("0000000000000005") "five\n" STAMP("000000000000000a") "ten"), 12));
+	assert_true(log_file_add(&file, SL(STAMP("0000000000000003") "three\nbare\n" STAMP("5") "odd"), 12));
+	assert_true(log_file_add(&file, SL(STAMP("7fffffffffffffff") "later than now\n" STAMP("0000000000000005") "five again"), 13));
+	log_file_write(&file, 10);
+	log_file_write(&file, 11);
+	assert_true(os_read(fds[0], text, sizeof(text) - 1) > 0);
+	assert_string_equal(text, "three\nfive\nfive again\nten\n");
+	memset(text, 0, sizeof(text));
+	assert_true(log_file_add(&file, SL(STAMP("000000000000000b") "eleven"), 13));
+	log_file_write(&file, INT64_MAX);
+	assert_true(os_read(fds[0], text, sizeof(text) - 1) > 0);
+	assert_string_equal(text, "eleven\nbare\n?5odd\nlater than now\n");
+	log_file_close(&file);
+	os_close(fds[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_allowed),
 					   cmocka_unit_test(test_append),
-					   cmocka_unit_test(test_full)};
+					   cmocka_unit_test(test_full),
+					   cmocka_unit_test(test_order)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
