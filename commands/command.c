@@ -108,19 +108,10 @@ void command_load(struct command *c)
 void command_open_log(struct command *c)
 {
 	const struct settings *s = c->settings;
-	struct log_options options = {
-	    .syslog_name = s->syslog_name,
-	    .program = slice_str(c->name),
-	    .hostname = s->myhostname,
-	    .syslog_facility = s->syslog_facility,
-	    .maillog_file = s->maillog_file,
-	    .queue_directory = s->queue_directory,
-	    .service = s->postlog_service_name,
-	    .delay_resolution = s->delay_logging_resolution_limit,
-	    .direct = os_uid() == 0 && os_euid() == 0,
-	    .stderr_too = c->echo,
-	};
+	struct log_options options = log_options_of(s, slice_str(c->name));
 
+	options.direct = os_uid() == 0 && os_euid() == 0;
+	options.stderr_too = c->echo;
 	log_open(&options);
 	c->logs = true;
 }

@@ -37,19 +37,10 @@ struct control {
 static void open_log(const struct control *c)
 {
 	const struct settings *s = c->conf->settings;
-	struct log_options options = {
-	    .syslog_name = s->syslog_name,
-	    .program = SL("postfix-script"),
-	    .hostname = s->myhostname,
-	    .syslog_facility = s->syslog_facility,
-	    .maillog_file = s->maillog_file,
-	    .queue_directory = s->queue_directory,
-	    .service = s->postlog_service_name,
-	    .delay_resolution = s->delay_logging_resolution_limit,
-	    .direct = true,
-	    .stderr_too = true,
-	};
+	struct log_options options = log_options_of(s, SL("postfix-script"));
 
+	options.direct = true;
+	options.stderr_too = true;
 	log_open(&options);
 }
 

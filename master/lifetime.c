@@ -119,18 +119,9 @@ void master_report_problems(const struct config_problems *problems)
 void master_open_log(const struct master *m)
 {
 	const struct settings *s = m->conf->settings;
-	struct log_options options = {
-	    .syslog_name = s->syslog_name,
-	    .program = SL("master"),
-	    .hostname = s->myhostname,
-	    .syslog_facility = s->syslog_facility,
-	    .maillog_file = s->maillog_file,
-	    .queue_directory = s->queue_directory,
-	    .service = s->postlog_service_name,
-	    .delay_resolution = s->delay_logging_resolution_limit,
-	    .direct = true,
-	};
+	struct log_options options = log_options_of(s, SL("master"));
 
+	options.direct = true;
 	log_open(&options);
 	log_entered_queue();
 }

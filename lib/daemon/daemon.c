@@ -66,16 +66,7 @@ static bool load_settings(const struct daemon_arguments *a, struct daemon_contex
 
 static void open_log(const struct daemon_arguments *a, const struct settings *settings)
 {
-	struct log_options options = {
-	    .syslog_name = settings->syslog_name,
-	    .program = a->program,
-	    .hostname = settings->myhostname,
-	    .syslog_facility = settings->syslog_facility,
-	    .maillog_file = settings->maillog_file,
-	    .queue_directory = settings->queue_directory,
-	    .service = settings->postlog_service_name,
-	    .delay_resolution = settings->delay_logging_resolution_limit,
-	};
+	struct log_options options = log_options_of(settings, a->program);
 
 	log_open(&options);
 	log_set_verbose(a->verbose);

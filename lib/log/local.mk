@@ -15,7 +15,7 @@ gen/log/events.c: $(LOG_SCHEMA)
 	-f $(top_srcdir)/schema/events/generate.awk $(LOG_EVENTS) > $@.tmp && mv $@.tmp $@
 
 noinst_LIBRARIES += lib/liblog.a
-lib_liblog_a_SOURCES = lib/log/log.h lib/log/render.c lib/log/writer.c
+lib_liblog_a_SOURCES = lib/log/log.h lib/log/options.c lib/log/render.c lib/log/writer.c
 nodist_lib_liblog_a_SOURCES = gen/log/events.c
 
 if HAVE_CMOCKA

@@ -137,6 +137,10 @@ struct log_options {
 	bool stderr_too;              /* commands on a terminal: people read it there as well */
 };
 
+struct settings;
+/* log_options_of - what main.cf says, for a program of this name; direct and stderr_too are false. */
+struct log_options log_options_of(const struct settings *settings, struct slice program);
+
 /*
  * log_open - connect before the sandbox closes in. Call again with new settings to replace. RES_TEMP
  * when the log cannot be reached now: lines are kept and it is tried again, about once a second.
