@@ -57,6 +57,8 @@ echo 'postfix:x:65101:' >>/etc/group
 echo 'postdrop:x:65102:' >>/etc/group
 echo "alternate_config_directories = $3" >/etc/postfix/main.cf
 : >/etc/postfix/master.cf
+# our resolver needs no file to know this one (RFC 6761 6.3)
+grep -qs localhost /etc/hosts || echo '127.0.0.1 localhost' >>/etc/hosts
 # what postinst would have written
 printf 'lmdb\tpostfix-lmdb.so\tdict_lmdb_open\tmkmap_lmdb_open\n' >/etc/postfix/dynamicmaps.cf
 mkdir -p "$2/usr-upper" "$2/usr-work"
