@@ -111,12 +111,15 @@ class Scale:
 
 
 def process_cpu(pid):
-    """Seconds of a process and of the children that it has waited for."""
+    """Seconds of a process and of the children that it has waited for; its own to the nanosecond if it can be."""
     try:
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+        threads = [int((task / "schedstat").read_text().split()[0])
+                   for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+    except (OSError, IndexError):
         return 0.0
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    own, children = (sum(map(int, fields[k:k + 2])) / os.sysconf("SC_CLK_TCK") for k in (11, 13))
+    return max(own, sum(threads) / 1e9) + children
 
 
 def process_pss(pid):
