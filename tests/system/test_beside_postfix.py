@@ -258,6 +258,7 @@ LOGGED = {
 
 def warnings(m, steps):
     """Lines of smtpd's log that say that something is wrong."""
+    time.sleep(.1)  # what was said to it before is in the log, where lines wait for each other
     start = len(m.log())
     talk(m.port, steps)
     eventually(lambda: " disconnect from " in m.log()[start:], 10, "the end of the session in the log")
