@@ -8,6 +8,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import time
 
 import pytest
 
