@@ -257,10 +257,19 @@ LOGGED = {
 }
 
 
+def settled(m):
+    """The length of the log once the ends of all sessions are in it, and nothing follows."""
+    def quiet():
+        before = m.log()
+        time.sleep(.1)
+        return before == m.log() and before.count(" connect from ") == before.count(" disconnect from ")
+    eventually(quiet, 10, "the end of earlier sessions in the log")
+    return len(m.log())
+
+
 def warnings(m, steps):
     """Lines of smtpd's log that say that something is wrong."""
-    time.sleep(.1)  # what was said to it before is in the log, where lines wait for each other
-    start = len(m.log())
+    start = settled(m)
     talk(m.port, steps)
     eventually(lambda: " disconnect from " in m.log()[start:], 10, "the end of the session in the log")
     lines = re.findall(r"/smtpd\[\d+\]: (.*(?:warning|reject|error).*)", m.log()[start:])
