@@ -32,6 +32,13 @@ static struct {
        .from = "source@bench.test",
        .to = "user@sink.test"};
 
+#define EHLO "EHLO source.bench.test\r\n"
+
+struct client {
+	struct wire wire;
+	bool pipelining;
+};
+
 /* The newest TLS session of this thread. */
 static _Thread_local SSL_SESSION *ticket;
 
@@ -44,9 +51,13 @@ static int keep_ticket(SSL *ssl, SSL_SESSION *session)
 }
 
 /* hello - greeting, EHLO, and TLS where it was asked for */
-static bool hello(struct wire *w)
+static bool hello(struct client *c)
 {
-	if (wire_reply(w, NULL) != 220 || wire_command(w, "EHLO source.bench.test\r\n") != 250)
+	struct wire *w = &c->wire;
+
+	c->pipelining = false;
+	if (wire_reply(w, NULL) != 220 || !wire_write(w, EHLO, strlen(EHLO)) ||
+	    wire_reply(w, &c->pipelining) != 250)
 		return false;
 	if (!o.tls)
 		return true;
@@ -55,33 +66,45 @@ static bool hello(struct wire *w)
 		return false;
 	if (SSL_session_reused(w->ssl))
 		atomic_fetch_add(&o.resumed, 1);
-	return wire_command(w, "EHLO source.bench.test\r\n") == 250;
+	return wire_command(w, EHLO) == 250;
 }
 
-/* envelope - MAIL, RCPTs and DATA in one go; PIPELINING is offered by whom this is used against */
-static bool envelope(struct wire *w, unsigned long id)
+/* recipient - the i-th recipient's command for message `id`; "user@d%.test": the domains in turn */
+static size_t recipient(char *text, size_t size, unsigned long id, unsigned i)
+{
+	size_t len = (size_t)snprintf(text, size, "RCPT TO:<");
+
+	if (o.recipients > 1)
+		len += (size_t)snprintf(text + len, size - len, "%u", i);
+	for (const char *p = o.to; *p && len < size - 30; p++)
+		if (*p == '%')
+			len += (size_t)snprintf(text + len, size - len, "%lu", id % o.domains);
+		else
+			text[len++] = *p;
+	return len + (size_t)snprintf(text + len, size - len, ">\r\n");
+}
+
+/* envelope - MAIL, RCPTs and DATA, in one go where the server offers that */
+static bool envelope(struct client *c, unsigned long id)
 {
 	char text[6144];
+	struct wire *w = &c->wire;
 	size_t len;
 
 	len = (size_t)snprintf(text, sizeof(text), "MAIL FROM:<%s>\r\n", o.from);
-	for (unsigned i = 0; i < o.recipients && len < sizeof(text) - 400; i++) {
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "RCPT TO:<");
-		if (o.recipients > 1)
-			len += (size_t)snprintf(text + len, sizeof(text) - len, "%u", i);
-		/* "user@d%.test": the domains in turn */
-		for (const char *p = o.to; *p && len < sizeof(text) - 200; p++)
-			if (*p == '%')
-				len += (size_t)snprintf(text + len, sizeof(text) - len, "%lu",
-							id % o.domains);
-			else
-				text[len++] = *p;
-		len += (size_t)snprintf(text + len, sizeof(text) - len, ">\r\n");
+	for (unsigned i = 0; i <= o.recipients && len < sizeof(text) - 400; i++) {
+		if (!c->pipelining) {
+			if (!wire_write(w, text, len) || wire_reply(w, NULL) != 250)
+				return false;
+			len = 0;
+		}
+		if (i < o.recipients)
+			len += recipient(text + len, 300, id, i);
 	}
 	len += (size_t)snprintf(text + len, sizeof(text) - len, "DATA\r\n");
-	if (!wire_write(w, text, len) || wire_reply(w, NULL) != 250)
+	if (!wire_write(w, text, len))
 		return false;
-	for (unsigned i = 0; i < o.recipients; i++)
+	for (unsigned i = 0; c->pipelining && i <= o.recipients; i++)
 		if (wire_reply(w, NULL) != 250)
 			return false;
 	return wire_reply(w, NULL) == 354;
@@ -129,7 +152,7 @@ static uint64_t due_at(unsigned long id)
 
 static void *session(void *arg)
 {
-	struct wire w = {.fd = -1};
+	struct client c = {.wire.fd = -1};
 	unsigned done = 0;
 	unsigned long id;
 
@@ -138,22 +161,22 @@ static void *session(void *arg)
 		uint64_t due = due_at(id);
 		bool ok = true;
 
-		if (w.fd < 0) {
+		if (c.wire.fd < 0) {
 			done = 0;
-			ok = wire_connect(&w, o.port, 60) && hello(&w);
+			ok = wire_connect(&c.wire, o.port, 60) && hello(&c);
 		}
-		ok = ok && envelope(&w, id) && content(&w, id, due);
+		ok = ok && envelope(&c, id) && content(&c.wire, id, due);
 		atomic_fetch_add(ok ? &o.sent : &o.failed, 1);
 		if (ok && o.each != 0 && ++done >= o.each) {
-			wire_command(&w, "QUIT\r\n");
+			wire_command(&c.wire, "QUIT\r\n");
 			ok = false;
 		}
 		if (!ok)
-			wire_close(&w);
+			wire_close(&c.wire);
 	}
-	if (w.fd >= 0)
-		wire_command(&w, "QUIT\r\n");
-	wire_close(&w);
+	if (c.wire.fd >= 0)
+		wire_command(&c.wire, "QUIT\r\n");
+	wire_close(&c.wire);
 	SSL_SESSION_free(ticket);
 	ticket = NULL;
 	return NULL;

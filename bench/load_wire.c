@@ -129,7 +129,7 @@ bool wire_idle(const struct wire *w)
 	return w->begin == w->end && (!w->ssl || SSL_pending(w->ssl) == 0);
 }
 
-int wire_reply(struct wire *w, bool *starttls)
+int wire_reply(struct wire *w, bool *pipelining)
 {
 	size_t len;
 	char *line;
@@ -138,8 +138,8 @@ int wire_reply(struct wire *w, bool *starttls)
 		line = wire_line(w, &len);
 		if (!line || len < 3)
 			return 0;
-		if (starttls && len >= 12 && strncmp(line + 4, "STARTTLS", 8) == 0)
-			*starttls = true;
+		if (pipelining && len >= 14 && strncmp(line + 4, "PIPELINING", 10) == 0)
+			*pipelining = true;
 	} while (len > 3 && line[3] == '-');
 	return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
 }
