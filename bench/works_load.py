@@ -103,9 +103,9 @@ def times(key, title):
        times("large", "10 MB messages")], smoke=20)
 def others(bench, kind, n):
     with bench.closing(LoadSink()) as sink, bench.closing(LoadSink(delay=2000)) as slow, \
-            bench.closing(LoadSink()) as large, bench.closing(BlackHole()) as hole:
+            bench.closing(LoadSink()) as aside, bench.closing(BlackHole()) as hole:
         maps = (f"{{slow.test = smtp:[127.0.0.1]:{slow.port}}} {{dead.test = smtp:[127.0.0.1]:{hole.port}}} "
-                f"{{large.test = smtp:[127.0.0.1]:{large.port}}}")
+                f"{{aside.test = smtp:[127.0.0.1]:{aside.port}}}")
         with Suite(kind, relay_port=sink.port, transport_maps=f"inline:{{ {maps} }}", **PLAIN) as suite:
             suite.start()
 
@@ -131,8 +131,8 @@ def others(bench, kind, n):
                 "quiet": quiet,
                 "slow_peer": scene(messages=many, sessions=5, k=1, w=20, t="user@slow.test") / quiet,
                 "dead_peer": scene(messages=many, sessions=5, k=1, w=20, t="user@dead.test") / quiet,
-                "slow_client": scene(messages=10 * many, sessions=30, k=1, p=50) / quiet,
-                "large": scene(messages=many, sessions=1, k=1, l=10000000, t="user@large.test") / quiet,
+                "slow_client": scene(messages=10 * many, sessions=30, k=1, p=50, t="user@aside.test") / quiet,
+                "large": scene(messages=many, sessions=1, k=1, l=10000000, t="user@aside.test") / quiet,
             }
         return figures
 
