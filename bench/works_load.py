@@ -170,6 +170,7 @@ def in_queue(suite):
 
 @work("deferred-100k", "100,000 deferred messages of 1 kB: listed, worked beside, restarted, drained", 100000,
       [Figure("qmgr", "qmgr's memory (PSS)", "kB", target=("most", 65536), digits=0),
+       Figure("draining", "qmgr's memory (PSS) while half of it is drained", "kB", target=("most", 65536), digits=0),
        Figure("first", "postqueue -p to its first line", "s", target=("most", 0.2), digits=3),
        Figure("listed", "postqueue -p to its end", "s", digits=2),
        Figure("new_mail", "rate of new mail, part of that beside an empty queue", "", more=True,
@@ -208,6 +209,8 @@ def deferred(bench, kind, n):
             with bench.closing(Sink(dead)) as sink:
                 used, start = suite.cpu(), time.monotonic()
                 suite.instance.run("postqueue", "-f")
+                sink.wait(n // 2, 120)
+                figures["draining"] = suite.pss("qmgr")
                 figures["rate"] = n / (sink.wait(n, 120) - start)
                 figures["cpu"] = (suite.cpu() - used) * 1000 / n
             return figures
