@@ -251,7 +251,10 @@ ssize_t fiber_recv_fd(struct fiber_fd *f, void *buf, size_t n, int *got, int64_t
 	while (before(f, OS_READABLE, deadline, why) == 0) {
 		ssize_t r = os_recv_fd(f->fd, buf, n, got);
 
-		if (r >= 0 || !again(f, OS_READABLE))
+		/* a read ends at each descriptor: then there may be more */
+		if (r >= 0)
+			return *got < 0 ? drained(f, OS_READABLE, r, n) : r;
+		if (!again(f, OS_READABLE))
 			return r;
 	}
 	return -1;

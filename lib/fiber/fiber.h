@@ -118,7 +118,7 @@ struct fiber_fd {
 	uint32_t ready; /* OS_READABLE, OS_WRITABLE: not known to block */
 	bool registered;
 	bool listener;
-	bool stream; /* a short read or write means that the next would block: set by lib/fiber/stream */
+	bool stream; /* a short read or write means that the next would block: set by lib/fiber/stream, lib/ipc */
 	bool hangup; /* the poller told of the end: it will not again */
 	struct fiber *reader;
 	struct fiber *writer;

@@ -110,13 +110,32 @@ enum ipc_status ipc_client_get(struct ipc_client *client, int64_t deadline, stru
 	return get_conn(client, deadline, conn, &fresh);
 }
 
+enum ipc_status ipc_client_new(struct ipc_client *client, int64_t deadline, struct ipc_conn **conn)
+{
+	return connect_new(client, deadline, conn);
+}
+
+enum ipc_status ipc_client_ready(struct ipc_client *client, int64_t deadline)
+{
+	struct ipc_conn *conn;
+	enum ipc_status status;
+
+	if (client->idle_count > 0)
+		return IPC_OK;
+	status = connect_new(client, deadline, &conn);
+	if (status == IPC_OK)
+		ipc_client_put(client, &conn, true);
+	return status;
+}
+
 void ipc_client_put(struct ipc_client *client, struct ipc_conn **conn, bool clean)
 {
 	struct idle_conn *entry;
 
 	if (*conn == NULL)
 		return;
-	if (!clean || client->idle_count >= client->idle_max || !ipc_conn_usable(*conn)) {
+	/* whether the peer has closed meanwhile shows when it is taken out again */
+	if (!clean || client->idle_count >= client->idle_max || !ipc_conn_clean(*conn)) {
 		ipc_conn_close(conn);
 		return;
 	}

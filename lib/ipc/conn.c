@@ -18,8 +18,9 @@ struct ipc_conn {
 	bool broken;
 	const char *why;
 	struct buffer in;
-	size_t used; /* of `in`: the frame handed out last */
+	size_t used; /* of `in`: up to the end of the frame handed out last */
 	struct buffer out;
+	bool gathered; /* `out` holds frames that nobody is sending yet */
 	int fds[FDS_MAX];
 	size_t fd_count;
 };
@@ -40,6 +41,7 @@ static struct ipc_conn *conn_new(int fd)
 	if (conn == NULL)
 		out_of_memory();
 	fiber_fd_init(&conn->fd, fd);
+	conn->fd.stream = true;
 	conn->poller = -1;
 	conn->why = "ipc";
 	buffer_init(&conn->in, IPC_FRAME_MAX + IPC_HEADER_SIZE + READ_SIZE);
@@ -84,13 +86,18 @@ int ipc_conn_peer(struct ipc_conn *conn, pid_t *pid, uid_t *uid)
 	return os_peer_cred(conn->fd.fd, pid, uid, &gid);
 }
 
+bool ipc_conn_clean(const struct ipc_conn *conn)
+{
+	return !conn->broken && conn->used == conn->in.len && conn->fd_count == 0 &&
+	       !conn->gathered;
+}
+
 bool ipc_conn_usable(struct ipc_conn *conn)
 {
 	char c;
 
-	if (conn->broken || conn->used != conn->in.len || conn->fd_count != 0)
-		return false;
-	return os_recv(conn->fd.fd, &c, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+	return ipc_conn_clean(conn) && os_recv(conn->fd.fd, &c, 1, MSG_PEEK) < 0 &&
+	       errno == EAGAIN;
 }
 
 /* ---- waiting, in both ways */
@@ -148,36 +155,76 @@ static int send_blocking(struct ipc_conn *conn, struct iovec *iov, int pass, int
 	return 0;
 }
 
-/* ---- frames */
-
-enum ipc_status ipc_send(struct ipc_conn *conn, const struct ipc_message *message, const void *m,
-			 int64_t deadline)
+/* send_bytes - whole frames; after a failure perhaps half a frame is on its way. */
+static enum ipc_status send_bytes(struct ipc_conn *conn, struct slice bytes, int pass,
+				  int64_t deadline)
 {
-	struct iovec iov;
-	int pass = -1;
+	struct iovec iov = {(void *)(uintptr_t)bytes.p, bytes.n};
 	int failed;
 
 	if (conn->broken) {
 		errno = EPIPE;
 		return IPC_LOST;
 	}
-	buffer_reset(&conn->out);
-	if (!ipc_encode(message, m, &conn->out))
-		return IPC_REFUSED;
-	if (message->fd_offset != IPC_NO_FD)
-		memcpy(&pass, (const char *)m + message->fd_offset, sizeof(pass));
-	iov = (struct iovec){conn->out.data, conn->out.len};
 	if (conn->poller >= 0)
 		failed = send_blocking(conn, &iov, pass, deadline);
 	else
 		failed = fiber_send_full(&conn->fd, &iov, 1, pass, deadline, conn->why);
-	if (failed != 0) {
-		conn->broken = true; /* perhaps with half a frame on its way */
-		return status_of_errno();
-	}
+	if (failed == 0)
+		return IPC_OK;
+	conn->broken = true;
+	return status_of_errno();
+}
+
+/* ---- frames */
+
+/* flush - send what waits in `out`, with the descriptor of its last frame. */
+static enum ipc_status flush(struct ipc_conn *conn, int pass, int64_t deadline)
+{
+	enum ipc_status status;
+
+	/* another fiber may receive meanwhile: it is not to send this again */
+	conn->gathered = false;
+	status = send_bytes(conn, buffer_slice(&conn->out), pass, deadline);
 	if (conn->out.size > READ_SIZE)
 		buffer_free(&conn->out);
+	else
+		buffer_reset(&conn->out);
+	return status;
+}
+
+enum ipc_status ipc_add(struct ipc_conn *conn, const struct ipc_message *message, const void *m)
+{
+	CHECK(message->fd_offset == IPC_NO_FD);
+	if (!ipc_encode(message, m, &conn->out))
+		return IPC_REFUSED;
+	conn->gathered = true;
 	return IPC_OK;
+}
+
+enum ipc_status ipc_send(struct ipc_conn *conn, const struct ipc_message *message, const void *m,
+			 int64_t deadline)
+{
+	int pass = -1;
+
+	if (conn->broken) {
+		errno = EPIPE;
+		return IPC_LOST;
+	}
+	if (!ipc_encode(message, m, &conn->out))
+		return IPC_REFUSED;
+	if (message->fd_offset != IPC_NO_FD)
+		memcpy(&pass, (const char *)m + message->fd_offset, sizeof(pass));
+	return flush(conn, pass, deadline);
+}
+
+enum ipc_status ipc_send_encoded(struct ipc_conn *conn, struct slice frames, int64_t deadline)
+{
+	enum ipc_status status = IPC_OK;
+
+	if (conn->gathered)
+		status = flush(conn, -1, deadline);
+	return status == IPC_OK ? send_bytes(conn, frames, -1, deadline) : status;
 }
 
 static uint64_t header_uint(const char *p, unsigned bytes)
@@ -189,33 +236,66 @@ static uint64_t header_uint(const char *p, unsigned bytes)
 	return v;
 }
 
-/* fill - read until `want` bytes are buffered. */
+/* take_in - one read, of `room` bytes at most. */
+static enum ipc_status take_in(struct ipc_conn *conn, size_t room, int64_t deadline)
+{
+	ssize_t r;
+	int got;
+
+	if (!buffer_reserve(&conn->in, room))
+		return IPC_GARBAGE;
+	r = receive_some(conn, conn->in.data + conn->in.len, room, &got, deadline);
+	if (r < 0)
+		return status_of_errno();
+	if (got >= 0) {
+		if (conn->fd_count == FDS_MAX) {
+			os_close(got);
+			return IPC_GARBAGE;
+		}
+		conn->fds[conn->fd_count++] = got;
+	}
+	if (r == 0) {
+		errno = ECONNRESET;
+		return conn->in.len == 0 ? IPC_END : IPC_LOST;
+	}
+	conn->in.len += (size_t)r;
+	return IPC_OK;
+}
+
+/*
+ * take_more - one read, after which there may still be too little. What was gathered for the peer
+ * goes out before it is waited for: it may be waiting for just that.
+ */
+static enum ipc_status take_more(struct ipc_conn *conn, size_t missing, int64_t deadline)
+{
+	size_t room = missing > READ_SIZE ? missing : READ_SIZE;
+	enum ipc_status status;
+
+	if (!conn->gathered)
+		return take_in(conn, room, deadline);
+	if (conn->poller < 0 && (conn->fd.ready & OS_READABLE) != 0) {
+		/* perhaps there is more: the last read was a full one */
+		status = take_in(conn, room, 0);
+		if (status != IPC_TIMEOUT)
+			return status;
+	}
+	return flush(conn, -1, deadline);
+}
+
+/* fill - read until `want` bytes are buffered behind those handed out. */
 static enum ipc_status fill(struct ipc_conn *conn, size_t want, int64_t deadline)
 {
-	while (conn->in.len < want) {
-		size_t room = want - conn->in.len > READ_SIZE ? want - conn->in.len : READ_SIZE;
-		ssize_t r;
-		int got;
+	enum ipc_status status = IPC_OK;
 
-		if (!buffer_reserve(&conn->in, room))
-			return IPC_GARBAGE;
-		r = receive_some(conn, conn->in.data + conn->in.len, room, &got, deadline);
-		if (r < 0)
-			return status_of_errno();
-		if (got >= 0) {
-			if (conn->fd_count == FDS_MAX) {
-				os_close(got);
-				return IPC_GARBAGE;
-			}
-			conn->fds[conn->fd_count++] = got;
-		}
-		if (r == 0) {
-			errno = ECONNRESET;
-			return conn->in.len == 0 ? IPC_END : IPC_LOST;
-		}
-		conn->in.len += (size_t)r;
-	}
-	return IPC_OK;
+	if (conn->in.len - conn->used >= want)
+		return IPC_OK;
+	buffer_consume(&conn->in, conn->used);
+	conn->used = 0;
+	if (conn->in.len == 0 && conn->in.size > 2 * READ_SIZE)
+		buffer_free(&conn->in);
+	while (status == IPC_OK && conn->in.len < want)
+		status = take_more(conn, want - conn->in.len, deadline);
+	return status;
 }
 
 /* take_fd - the descriptor that the frame's flag promises. */
@@ -237,27 +317,23 @@ static bool take_fd(struct ipc_conn *conn, unsigned flags, struct ipc_frame *fra
 static enum ipc_status receive_frame(struct ipc_conn *conn, struct ipc_frame *frame,
 				     int64_t deadline)
 {
-	enum ipc_status status;
+	enum ipc_status status = fill(conn, IPC_HEADER_SIZE, deadline);
 	size_t length;
+	char *p;
 
-	buffer_consume(&conn->in, conn->used);
-	conn->used = 0;
-	if (conn->in.len == 0 && conn->in.size > 2 * READ_SIZE)
-		buffer_free(&conn->in);
-	status = fill(conn, IPC_HEADER_SIZE, deadline);
 	if (status != IPC_OK)
 		return status;
-	length = (size_t)header_uint(conn->in.data, 4);
+	length = (size_t)header_uint(conn->in.data + conn->used, 4);
 	if (length > IPC_FRAME_MAX)
 		return IPC_GARBAGE;
 	status = fill(conn, IPC_HEADER_SIZE + length, deadline);
 	if (status != IPC_OK)
 		return status;
-	frame->type = (uint16_t)header_uint(conn->in.data + 4, 2);
-	frame->payload = slice(conn->in.data + IPC_HEADER_SIZE, length);
-	conn->used = IPC_HEADER_SIZE + length;
-	return take_fd(conn, (unsigned)header_uint(conn->in.data + 6, 2), frame) ? IPC_OK
-										 : IPC_GARBAGE;
+	p = conn->in.data + conn->used;
+	frame->type = (uint16_t)header_uint(p + 4, 2);
+	frame->payload = slice(p + IPC_HEADER_SIZE, length);
+	conn->used += IPC_HEADER_SIZE + length;
+	return take_fd(conn, (unsigned)header_uint(p + 6, 2), frame) ? IPC_OK : IPC_GARBAGE;
 }
 
 enum ipc_status ipc_receive(struct ipc_conn *conn, struct ipc_frame *frame, int64_t deadline)

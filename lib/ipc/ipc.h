@@ -119,7 +119,9 @@ void ipc_conn_close(struct ipc_conn **conn);
 enum ipc_status ipc_connect(const char *path, int64_t deadline, struct ipc_conn **conn);
 /* ipc_connect_blocking - for programs without fibers. */
 enum ipc_status ipc_connect_blocking(const char *path, int64_t deadline, struct ipc_conn **conn);
-/* ipc_conn_usable - nothing has gone wrong on it, and the peer has neither closed nor spoken. */
+/* ipc_conn_clean - nothing has gone wrong on it, and nothing waits in it to be sent or received. */
+bool ipc_conn_clean(const struct ipc_conn *conn);
+/* ipc_conn_usable - clean, and the peer has neither closed nor spoken: a system call. */
 bool ipc_conn_usable(struct ipc_conn *conn);
 /* ipc_conn_peer - who is at the other end. 0, or -1 and errno. */
 int ipc_conn_peer(struct ipc_conn *conn, pid_t *pid, uid_t *uid);
@@ -132,6 +134,14 @@ void ipc_conn_set_why(struct ipc_conn *conn, const char *why);
  */
 enum ipc_status ipc_send(struct ipc_conn *conn, const struct ipc_message *message, const void *m,
 			 int64_t deadline);
+/*
+ * ipc_add - gather one frame without a descriptor: it goes out together with the next ipc_send, or when
+ * ipc_receive has no whole frame left and turns to the peer. Only memory is touched. IPC_REFUSED as
+ * above, and when IPC_FRAME_MAX bytes are gathered.
+ */
+enum ipc_status ipc_add(struct ipc_conn *conn, const struct ipc_message *message, const void *m);
+/* ipc_send_encoded - whole frames as ipc_encode made them, in one piece, behind what was gathered. */
+enum ipc_status ipc_send_encoded(struct ipc_conn *conn, struct slice frames, int64_t deadline);
 /*
  * ipc_receive - the next frame. Its payload is gone at the next receive; its descriptor is the
  * caller's. After a failure other than IPC_TIMEOUT the connection is of no use; after a timeout the
@@ -179,6 +189,13 @@ void ipc_client_destroy(struct ipc_client **client);
  * queues up behind a service that is down.
  */
 enum ipc_status ipc_client_get(struct ipc_client *client, int64_t deadline, struct ipc_conn **conn);
+/* ipc_client_new - the same, but never an idle one: they may all be as stale as the last. */
+enum ipc_status ipc_client_new(struct ipc_client *client, int64_t deadline, struct ipc_conn **conn);
+/*
+ * ipc_client_ready - can a connection be had? One that is idle is proof enough, and costs nothing; else
+ * one is made, and kept for the next ipc_client_get.
+ */
+enum ipc_status ipc_client_ready(struct ipc_client *client, int64_t deadline);
 /* ipc_client_put - give it back: kept when `clean` (no reply is outstanding), else closed. */
 void ipc_client_put(struct ipc_client *client, struct ipc_conn **conn, bool clean);
 /*

@@ -73,6 +73,11 @@ function message_end() {
 	header("/* " name "_send - one frame; see ipc_send. */")
 	header("static inline enum ipc_status " name "_send(struct ipc_conn *conn, const struct " name " *m,\n\t\t\t\t\t\t int64_t deadline)\n{")
 	header("\treturn ipc_send(conn, &" name "_message, m, deadline);\n}")
+	if (has_fd == "") {
+		header("/* " name "_add - gather one frame; see ipc_add. */")
+		header("static inline enum ipc_status " name "_add(struct ipc_conn *conn, const struct " name " *m)\n{")
+		header("\treturn ipc_add(conn, &" name "_message, m);\n}")
+	}
 	header("/* " name "_decode - see ipc_decode. */")
 	header("static inline bool " name "_decode(struct ipc_frame *frame, struct arena *arena,\n\t\t\t\t       struct " name " *m)\n{")
 	header("\treturn ipc_decode(&" name "_message, frame, arena, m);\n}")

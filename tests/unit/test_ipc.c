@@ -451,6 +451,120 @@ static int answer_slowly(int listener)
 	return os_write_full(fd, out.data, out.len) < 0;
 }
 
+/* is_silent - nothing has come over the connection. */
+static bool is_silent(struct ipc_conn *conn)
+{
+	return ipc_conn_usable(conn);
+}
+
+static void expect_id(struct ipc_conn *conn, const char *id)
+{
+	struct cleanup_envelope_begun begun;
+	struct arena *arena = arena_create();
+
+	assert_int_equal(ipc_expect(conn, &cleanup_envelope_begun_message, arena, &begun, SOON), IPC_OK);
+	assert_true(slice_eq(begun.queue_id, slice_str(id)));
+	arena_destroy(&arena);
+}
+
+/* What is gathered goes with the next frame, in order, or before the peer is waited for. */
+static void gather_main(void *arg)
+{
+	struct cleanup_envelope_begun one = {.queue_id = SL("one")}, two = {.queue_id = SL("two")};
+	struct cleanup_envelope_begun bad = {.queue_id = SL("a\nb")};
+	struct delivery_deliver with_fd = {.queue_id = SL("three")};
+	struct ipc_conn *a, *b;
+	struct arena *arena = arena_create();
+	struct ipc_frame frame;
+	struct buffer frames;
+	int fds[2];
+
+	(void)arg;
+	assert_int_equal(os_socketpair(SOCK_STREAM, fds), 0);
+	a = ipc_conn_create(fds[0]);
+	b = ipc_conn_create(fds[1]);
+	assert_int_equal(cleanup_envelope_begun_add(a, &one), IPC_OK);
+	assert_int_equal(cleanup_envelope_begun_add(a, &bad), IPC_REFUSED);
+	assert_true(is_silent(b));
+	assert_false(ipc_conn_clean(a)); /* it is not for the pool like this */
+	assert_int_equal(cleanup_envelope_begun_send(a, &two, SOON), IPC_OK);
+	assert_true(ipc_conn_clean(a));
+	expect_id(b, "one");
+	expect_id(b, "two");
+	/* a descriptor of the last one still comes with the last one */
+	with_fd.content = os_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0);
+	assert_int_equal(cleanup_envelope_begun_add(a, &one), IPC_OK);
+	assert_int_equal(delivery_deliver_send(a, &with_fd, SOON), IPC_OK);
+	os_close(with_fd.content);
+	expect_id(b, "one");
+	assert_int_equal(ipc_expect(b, &delivery_deliver_message, arena, &with_fd, SOON), IPC_OK);
+	os_close(with_fd.content);
+	/* as long as requests are at hand, the replies stay together */
+	buffer_init(&frames, 1 << 20);
+	for (int i = 0; i < 3; i++)
+		assert_true(ipc_encode(&cleanup_envelope_abort_message, NULL, &frames));
+	assert_int_equal(ipc_send_encoded(b, buffer_slice(&frames), SOON), IPC_OK);
+	assert_int_equal(ipc_receive(a, &frame, SOON), IPC_OK);
+	assert_int_equal(cleanup_envelope_begun_add(a, &one), IPC_OK);
+	assert_int_equal(ipc_receive(a, &frame, SOON), IPC_OK);
+	assert_int_equal(cleanup_envelope_begun_add(a, &two), IPC_OK);
+	assert_int_equal(ipc_receive(a, &frame, SOON), IPC_OK);
+	assert_int_equal(frame.type, CLEANUP_ENVELOPE_ABORT);
+	assert_true(is_silent(b));
+	assert_int_equal(ipc_receive(a, &frame, os_deadline(1000)), IPC_TIMEOUT);
+	expect_id(b, "one");
+	expect_id(b, "two");
+	/* what was gathered leaves before what was encoded */
+	assert_int_equal(cleanup_envelope_begun_add(b, &one), IPC_OK);
+	assert_int_equal(ipc_send_encoded(b, buffer_slice(&frames), SOON), IPC_OK);
+	expect_id(a, "one");
+	assert_int_equal(ipc_receive(a, &frame, SOON), IPC_OK);
+	assert_int_equal(frame.type, CLEANUP_ENVELOPE_ABORT);
+	ipc_conn_close(&a);
+	assert_int_equal(ipc_send_encoded(b, buffer_slice(&frames), SOON), IPC_LOST);
+	ipc_conn_close(&b);
+	buffer_free(&frames);
+	arena_destroy(&arena);
+}
+
+static void test_gathering(void **state)
+{
+	(void)state;
+	assert_int_equal(fibers_run(NULL, gather_main, NULL), 0);
+}
+
+static void ready_main(void *arg)
+{
+	struct ipc_conn *conn, *other;
+	struct ipc_client *client;
+	struct server server;
+
+	(void)arg;
+	start_server(&server);
+	client = ipc_client_create(server.path, 2);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(ipc_client_ready(client, SOON), IPC_OK);
+	assert_int_equal(ipc_client_get(client, SOON, &conn), IPC_OK);
+	assert_int_equal(ipc_client_new(client, SOON, &other), IPC_OK);
+	fiber_sleep(os_deadline(10 * OS_MILLISECOND), "server");
+	assert_int_equal(server.connections, 2);
+	ipc_client_put(client, &conn, true);
+	ipc_client_put(client, &other, true);
+	stop_server(&server);
+	/* an idle one is proof enough */
+	assert_int_equal(ipc_client_ready(client, SOON), IPC_OK);
+	ipc_client_destroy(&client);
+	client = ipc_client_create(server.path, 2);
+	assert_int_equal(ipc_client_ready(client, SOON), IPC_LOST);
+	ipc_client_destroy(&client);
+}
+
+static void test_ready(void **state)
+{
+	(void)state;
+	assert_int_equal(fibers_run(NULL, ready_main, NULL), 0);
+}
+
 /* A command without fibers speaks to a server in a child process. */
 static void test_blocking(void **state)
 {
@@ -485,7 +599,8 @@ int main(void)
 	    cmocka_unit_test(test_round_trip), cmocka_unit_test(test_bounds),
 	    cmocka_unit_test(test_descriptors), cmocka_unit_test(test_garbage),
 	    cmocka_unit_test(test_pool),	cmocka_unit_test(test_mux),
-	    cmocka_unit_test(test_blocking),
+	    cmocka_unit_test(test_blocking),   cmocka_unit_test(test_gathering),
+	    cmocka_unit_test(test_ready),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
