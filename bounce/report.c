@@ -53,8 +53,8 @@ static bool is_global(const struct bounce_report *report)
 }
 
 static enum result begin(const struct bounce_state *state, const struct bounce_report *report,
-			 const struct addressing *a, bool global, struct arena *arena,
-			 int64_t deadline, struct intake **in, struct intake_result *failure)
+			 const struct addressing *a, bool global, int64_t deadline,
+			 struct intake **in, struct intake_result *failure)
 {
 	struct cleanup_envelope_begin envelope = {
 	    .origin = CLEANUP_ORIGIN_BOUNCE,
@@ -72,7 +72,7 @@ static enum result begin(const struct bounce_state *state, const struct bounce_r
 	};
 	/* without NOTIFY=NEVER: of a report that cannot be delivered the postmaster may hear */
 	struct cleanup_envelope_rcpt rcpt = {.address = a->to};
-	enum result rc = intake_begin(state->cleanup, &envelope, deadline, arena, in, failure);
+	enum result rc = intake_begin(state->cleanup, &envelope, deadline, in, failure);
 
 	if (rc == RES_OK)
 		intake_recipient(*in, &rcpt, deadline);
@@ -131,7 +131,7 @@ static enum result submit(const struct bounce_state *state, const struct bounce_
 	struct notice notice;
 	enum result rc;
 
-	rc = begin(state, report, a, global, arena, deadline, &in, &result);
+	rc = begin(state, report, a, global, deadline, &in, &result);
 	if (rc == RES_OK) {
 		describe(state, report, a, global, arena, &notice);
 		rc = write_notice(&notice, arena, in, deadline);

@@ -104,11 +104,11 @@ static enum ipc_status begin(struct session *s, struct ipc_frame *frame)
 		begun.queue_id = queue_id_slice(&m->envelope.id);
 		daemon_session_note(s->daemon, begun.queue_id);
 	}
-	enum ipc_status status = cleanup_envelope_begun_send(s->conn, &begun, deadline(s));
-
-	if (message_refused(m))
-		message_destroy(&s->message);
-	return status;
+	/*
+	 * It waits for company: as a rule the whole message is here already, and its result can go with
+	 * it. A message that was refused stays until its commit or abort, for all of it may be here, too.
+	 */
+	return cleanup_envelope_begun_add(s->conn, &begun);
 }
 
 static enum ipc_status recipient(struct session *s, struct ipc_frame *frame)

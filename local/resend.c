@@ -127,7 +127,7 @@ static bool begin(struct delivery *d, struct forward *f, int64_t deadline)
 	};
 	struct intake_result failure;
 	enum result rc =
-	    intake_begin(d->p->cleanup, &envelope, deadline, d->arena, &f->intake, &failure);
+	    intake_begin(d->p->cleanup, &envelope, deadline, &f->intake, &failure);
 
 	for (const struct target *to = f->first; rc == RES_OK && to != NULL; to = to->next) {
 		struct cleanup_envelope_rcpt rcpt = {.address = to->address, .notify = to->notify};
@@ -138,7 +138,8 @@ static bool begin(struct delivery *d, struct forward *f, int64_t deadline)
 		}
 		intake_recipient(f->intake, &rcpt, deadline);
 	}
-	return rc == RES_OK;
+	/* Received: names the queue id */
+	return rc == RES_OK && intake_open(f->intake, deadline, NULL) == RES_OK;
 }
 
 static bool resend(struct delivery *d, struct forward *f)

@@ -122,6 +122,17 @@ static void log_trouble(const char *name, const struct intake_result *why)
 	log_warning_text("maildrop/%s: %.*s %.*s", name, SL_ARG(why->dsn), SL_ARG(why->text));
 }
 
+static enum result transfer(struct intake *in, const struct maildrop_file *file, struct arena *arena,
+			    int64_t deadline, struct intake_result *result)
+{
+	enum result rc = send_content(in, file, arena, deadline);
+
+	if (rc == RES_OK)
+		return intake_commit(in, deadline, result);
+	*result = (struct intake_result){.dsn = SL("4.3.0"), .text = SL("file read error")};
+	return rc;
+}
+
 static enum result hand_over(struct submitter *s, const struct maildrop_file *file,
 			     struct arena *arena, struct intake_result *result)
 {
@@ -131,17 +142,17 @@ static enum result hand_over(struct submitter *s, const struct maildrop_file *fi
 	enum result rc;
 
 	fill(file, &begin);
-	rc = intake_begin(s->cleanup, &begin, deadline, arena, &in, result);
+	rc = intake_begin(s->cleanup, &begin, deadline, &in, result);
 	if (rc != RES_OK)
 		return rc;
-	LOG(picked_up, .queue_id = intake_id(in), .uid = file->owner, .from = file->envelope.sender,
-	    .orig_id = file->requeued.queue_id);
 	send_recipients(in, file, deadline);
-	rc = send_content(in, file, arena, deadline);
-	if (rc == RES_OK)
-		rc = intake_commit(in, deadline, result);
-	else
-		*result = (struct intake_result){.dsn = SL("4.3.0"), .text = SL("file read error")};
+	/* so that the line that says where the message came from is its first */
+	rc = intake_open(in, deadline, result);
+	if (rc == RES_OK) {
+		LOG(picked_up, .queue_id = intake_id(in), .uid = file->owner,
+		    .from = file->envelope.sender, .orig_id = file->requeued.queue_id);
+		rc = transfer(in, file, arena, deadline, result);
+	}
 	result->dsn = arena_dup(arena, result->dsn);
 	result->text = arena_dup(arena, result->text);
 	intake_end(&in);

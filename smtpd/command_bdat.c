@@ -70,14 +70,12 @@ static bool chunk_copy(struct session *s)
 		in = all = slice_sub(all, 0, PIECE);
 		ended = bdat_reader_feed(reader, &in, &out);
 		s->txn.content += out.len;
-		intake_content(s->txn.intake, buffer_slice(&out),
-			       os_deadline(s->p->settings->ipc_timeout));
+		receive_content(s, buffer_slice(&out));
 		buffer_reset(&out);
 		stream_consume(&s->stream, all.n - in.n);
 	}
 	if (ended && out.len > 0)
-		intake_content(s->txn.intake, buffer_slice(&out),
-			       os_deadline(s->p->settings->ipc_timeout));
+		receive_content(s, buffer_slice(&out));
 	buffer_free(&out);
 	return ended;
 }

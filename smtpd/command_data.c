@@ -42,8 +42,7 @@ static void pass_on(struct session *s, struct buffer *out)
 		s->txn.too_big = true;
 	/* what is too big is read to its end, so that the reply is understood, but goes nowhere */
 	if (!s->txn.too_big)
-		intake_content(s->txn.intake, buffer_slice(out),
-			       os_deadline(s->p->settings->ipc_timeout));
+		receive_content(s, buffer_slice(out));
 	buffer_reset(out);
 }
 

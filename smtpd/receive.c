@@ -2,9 +2,13 @@
 /*
  * receive - a message's way to cleanup, the same for DATA and BDAT. 250 is said only here.
  *
- * The envelope is opened at DATA, not at the first RCPT as in Postfix: a client that dawdles
- * between the two holds no connection to cleanup, and by then it is settled whether the message is
- * held or thrown away. So refusals of single recipients are logged as NOQUEUE, always.
+ * A message begins at DATA, not at the first RCPT as in Postfix: by then it is settled whether it is
+ * held or thrown away. So refusals of single recipients are logged as NOQUEUE, always. That cleanup
+ * cannot be reached is said in reply to DATA. But it hears of the message, and gives it a queue id, when
+ * it is whole, or larger than a chunk, or to be refused with its id in the log; so one that fits
+ * a chunk costs one exchange, a client that dawdles holds no connection, and one that goes away costs
+ * cleanup nothing. What cleanup has against the envelope (no space) the client then hears at
+ * the end of the data; of a message that says it is large, at DATA.
  */
 #include "log/events.h"
 #include "smtpd/smtpd.h"
@@ -107,19 +111,53 @@ bool receive_begin(struct session *s)
 	int64_t deadline = os_deadline(s->p->settings->ipc_timeout);
 	struct intake_result failure;
 
-	if (intake_begin(s->p->cleanup, &begin, deadline, s->scratch, &s->txn.intake, &failure) !=
-	    RES_OK) {
+	if (intake_begin(s->p->cleanup, &begin, deadline, &s->txn.intake, &failure) != RES_OK) {
 		reply_intake(s, &failure);
 		return false;
 	}
-	LOG(client_message, .queue_id = intake_id(s->txn.intake), .name = s->client.name,
-	    .addr = s->client.addr);
 	for (const struct recipient *r = s->txn.first; r != NULL; r = r->next)
 		intake_recipient(s->txn.intake,
 				 &(struct cleanup_envelope_rcpt){
 				     .address = r->address, .orcpt = r->orcpt, .notify = r->notify},
 				 deadline);
+	if (s->txn.size > INTAKE_CHUNK && receive_open(s, &failure) != RES_OK) {
+		reply_intake(s, &failure);
+		intake_end(&s->txn.intake);
+		return false;
+	}
 	return true;
+}
+
+/*
+ * log_client - once, as soon as there is an id to log it with. `at` is when cleanup was not told yet:
+ * log readers expect this line before cleanup's and qmgr's of the same message.
+ */
+static void log_client(struct session *s, int64_t at)
+{
+	struct slice id = intake_id(s->txn.intake);
+
+	if (s->txn.id_logged || id.n == 0)
+		return;
+	s->txn.id_logged = true;
+	LOG_AT(at, client_message, .queue_id = id, .name = s->client.name, .addr = s->client.addr);
+}
+
+enum result receive_open(struct session *s, struct intake_result *failure)
+{
+	int64_t at = os_wall();
+	enum result rc =
+	    intake_open(s->txn.intake, os_deadline(s->p->settings->ipc_timeout), failure);
+
+	log_client(s, at);
+	return rc;
+}
+
+void receive_content(struct session *s, struct slice bytes)
+{
+	int64_t at = s->txn.id_logged ? 0 : os_wall();
+
+	intake_content(s->txn.intake, bytes, os_deadline(s->p->settings->ipc_timeout));
+	log_client(s, at);
 }
 
 bool bare_lf_refused(struct session *s)
@@ -154,29 +192,31 @@ static bool refused(struct session *s, bool bare_lf)
 	return false;
 }
 
-static bool commit(struct session *s)
+static enum result commit(struct session *s, struct intake_result *result)
+{
+	int64_t at = os_wall();
+	enum result rc;
+
+	/* decided at the end of the data: cleanup does not know, but has an id for the reply */
+	if (s->txn.discard)
+		return receive_open(s, result);
+	rc = intake_commit(s->txn.intake, os_deadline(s->p->settings->ipc_timeout), result);
+	log_client(s, at);
+	return rc;
+}
+
+static bool commit_and_reply(struct session *s)
 {
 	struct intake_result result;
-	bool good;
 
-	if (s->txn.discard) {
-		/* decided at the end of the data: cleanup does not know */
-		reply(s, 250, "2.0.0",
-		      arena_printf(s->scratch, "Ok: queued as %.*s",
-				   SL_ARG(intake_id(s->txn.intake))));
-		return true;
-	}
-	good = intake_commit(s->txn.intake, os_deadline(s->p->settings->ipc_timeout), &result) ==
-	       RES_OK;
-	if (good) {
-		s->junk = 0;
-		reply(s, 250, "2.0.0",
-		      arena_printf(s->scratch, "Ok: queued as %.*s",
-				   SL_ARG(intake_id(s->txn.intake))));
-	} else {
+	if (commit(s, &result) != RES_OK) {
 		reply_intake(s, &result);
+		return false;
 	}
-	return good;
+	s->junk = 0;
+	reply(s, 250, "2.0.0",
+	      arena_printf(s->scratch, "Ok: queued as %.*s", SL_ARG(intake_id(s->txn.intake))));
+	return true;
 }
 
 bool receive_finish(struct session *s, bool bare_lf)
@@ -184,7 +224,7 @@ bool receive_finish(struct session *s, bool bare_lf)
 	bool good;
 
 	s->where = "END-OF-MESSAGE";
-	good = !refused(s, bare_lf) && commit(s);
+	good = !refused(s, bare_lf) && commit_and_reply(s);
 	session_reset(s);
 	return good;
 }

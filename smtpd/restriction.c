@@ -13,7 +13,7 @@ static struct slice stage_name(const struct session *s)
 
 void check_log(const struct check *c, const char *action, struct slice text)
 {
-	const struct session *s = c->s;
+	struct session *s = c->s;
 	struct slice helo = buffer_slice(&s->helo);
 
 	LOG(smtpd_action, .queue_id = session_queue_id(s),

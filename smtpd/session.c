@@ -58,9 +58,11 @@ struct slice session_proto(const struct session *s)
 	return s->esmtp ? SL("ESMTP") : SL("SMTP");
 }
 
-struct slice session_queue_id(const struct session *s)
+struct slice session_queue_id(struct session *s)
 {
-	return s->txn.intake != NULL ? intake_id(s->txn.intake) : SL_NULL;
+	if (s->txn.intake == NULL || receive_open(s, NULL) != RES_OK)
+		return SL_NULL;
+	return intake_id(s->txn.intake);
 }
 
 void session_bad_address(struct session *s, const char *verb, struct slice args)

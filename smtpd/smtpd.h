@@ -113,6 +113,7 @@ struct transaction {
 
 	/* under way: DATA, or the chunks of BDAT */
 	struct intake *intake;
+	bool id_logged;		 /* client=, with the queue id */
 	struct bdat_state *bdat; /* NULL: no BDAT yet */
 	uint64_t content;	 /* bytes so far, for the log */
 	bool too_big;
@@ -183,8 +184,11 @@ void session_io(struct session *s, enum stream_status status);
 int64_t session_deadline(const struct session *s);
 /* session_reset - forget the transaction, and with it what cleanup has of it. */
 void session_reset(struct session *s);
-/* session_queue_id - of the message being received; null (NOQUEUE in the log): none. */
-struct slice session_queue_id(const struct session *s);
+/*
+ * session_queue_id - of the message being received; null (NOQUEUE in the log): none. May wait for cleanup
+ * to give one.
+ */
+struct slice session_queue_id(struct session *s);
 /* session_bad_address - log the address in a command's arguments that cannot be understood. */
 void session_bad_address(struct session *s, const char *verb, struct slice args);
 /* session_proto - "SMTP" or "ESMTP"; "" before HELO. */
@@ -207,8 +211,15 @@ void client_leave(struct session *s);
 /* receive.c */
 /* bare_lf_refused - smtpd_forbid_bare_newline: true, and said, when this client may not do that. */
 bool bare_lf_refused(struct session *s);
-/* receive_begin - open the envelope at cleanup; false: refused, and that was said to the client. */
+/* receive_begin - make ready for content; false: refused, and that was said to the client. */
 bool receive_begin(struct session *s);
+/*
+ * receive_open - have cleanup give the message its queue id, and log who sends it, if that has not happened.
+ * RES_OK, or why not, as in intake_open.
+ */
+enum result receive_open(struct session *s, struct intake_result *failure);
+/* receive_content - the next bytes of the message; whether they were welcome shows at the end. */
+void receive_content(struct session *s, struct slice bytes);
 /* receive_finish - the content is whole: last checks, commit, the reply. */
 bool receive_finish(struct session *s, bool bare_lf);
 

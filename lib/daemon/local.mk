@@ -35,4 +35,9 @@ check_PROGRAMS += tests/unit/test_daemon
 tests_unit_test_daemon_SOURCES = tests/unit/test_daemon.c tests/unit/unit.h
 tests_unit_test_daemon_LDADD = lib/libdaemon.a lib/liblog.a lib/libconfig.a lib/libfiber.a \
 	$(LIBS_OS) $(SECCOMP_LIBS) $(CMOCKA_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/test_intake
+tests_unit_test_intake_SOURCES = tests/unit/test_intake.c tests/unit/unit.h
+tests_unit_test_intake_LDADD = lib/libdaemon.a lib/libipc.a lib/liblog.a lib/libfiber.a $(LIBS_OS) \
+	$(CMOCKA_LIBS) -lpthread
 endif

@@ -62,10 +62,12 @@ static enum ipc_status begin(struct ipc_conn *conn, struct ipc_frame *frame, str
 							.code = 452,
 							.dsn = SL("4.3.1"),
 							.text = SL("Insufficient system storage")};
-	else
-		cleanup.in_message = true;
-	cleanup.begun += cleanup.in_message;
-	return cleanup_envelope_begun_send(conn, &begun, SOON);
+	/* refused or not, it lasts until its commit or abort */
+	cleanup.in_message = true;
+	cleanup.begun++;
+	/* as the real one does, or one by one */
+	return sim_random(2) ? cleanup_envelope_begun_add(conn, &begun)
+			     : cleanup_envelope_begun_send(conn, &begun, SOON);
 }
 
 static enum ipc_status commit(struct ipc_conn *conn)
@@ -73,7 +75,7 @@ static enum ipc_status commit(struct ipc_conn *conn)
 	struct cleanup_envelope_result result = {.code = 250, .dsn = SL("2.0.0")};
 
 	assert_true(cleanup.in_message);
-	if (cleanup.temper == CLEANUP_REFUSES) {
+	if (cleanup.temper == CLEANUP_REFUSES || cleanup.temper == CLEANUP_FULL) {
 		result = (struct cleanup_envelope_result){.outcome = CLEANUP_OUTCOME_PERM,
 							  .code = 550,
 							  .dsn = SL("5.7.1"),
