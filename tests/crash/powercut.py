@@ -181,7 +181,7 @@ def check(options, directory, cuts, point, rnd):
     spool.chmod(0o755)
     instance = world.make_instance(spool, mail, hop.port, directory)
     try:
-        begun = time.monotonic()
+        begun, restarted = time.monotonic(), time.time()
         if rnd.random() < options.again:
             with contextlib.suppress(Exception):
                 instance.run("postrider", "start")
@@ -195,7 +195,9 @@ def check(options, directory, cuts, point, rnd):
         world.drain(instance)
         queued = world.queued(instance)
         world.kill_all(instance)
-        arrivals = before + world.mailbox_arrivals(mail) + hop.arrivals
+        # The cut came at some moment between two marks; what is older than the restart came before it.
+        arrivals = before + hop.arrivals + [
+            a._replace(time=min(a.time, when)) if a.time < restarted else a for a in world.mailbox_arrivals(mail)]
         figures = ledger.audit(events, arrivals, queued, [when, *when_again], in_flight=IN_FLIGHT)
         note = "" if figures.good else figures.details() + "".join(
             f"  {v}\n" for v in list(queued.values())[:3]) + instance.tail(30)
