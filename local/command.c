@@ -319,7 +319,7 @@ struct outcome job_command(struct job *job)
 	struct outcome o = outcome_failed(SL("4.3.0"), SL("cannot start the command"));
 
 	job_limit_size(job);
-	if (daemon_become(NULL, job->uid, job->gid, DELIVERY_COMMAND) < 0)
+	if (daemon_become(NULL, job->uid, job->gid, DELIVERY_COMMAND, NULL) < 0)
 		return outcome_failed_because(job->arena, SL("4.3.0"),
 					      SL("cannot become the recipient"), errno);
 	os_signal_ignore(SIGPIPE);

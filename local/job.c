@@ -2,7 +2,6 @@
 #include "local/job.h"
 #include "daemon/calls.h"
 #include "daemon/daemon.h"
-#include "daemon/privileges.h"
 #include "fiber/fiber.h"
 #include "log/events.h"
 #include "os/file.h"
@@ -67,17 +66,14 @@ static void say_outcome(const struct job *job, const struct outcome *o)
 
 int job_become(const struct job *job)
 {
-	struct call_filter *calls;
 	int rc;
 
 	if (job->uid != 0)
-		return daemon_become(NULL, job->uid, job->gid, DELIVERY_FILE);
+		return daemon_become(NULL, job->uid, job->gid, DELIVERY_FILE, job->calls);
 	/* root's own mailbox: nobody to become, but no more to do than for others */
-	calls = calls_prepare(privileges_find(SL("local-file"))->calls);
-	if (calls == NULL || os_no_new_privs() < 0)
+	if (os_no_new_privs() < 0)
 		return -1;
-	rc = calls_enter(calls);
-	calls_free(&calls);
+	rc = calls_enter(job->calls);
 	errno = -rc;
 	return rc < 0 ? -1 : 0;
 }
@@ -148,7 +144,8 @@ static _Noreturn void in_child(struct job *job, job_function *fn, int report)
 {
 	struct outcome o;
 
-	os_signals_default();
+	/* of the daemon's actions a file's child needs no other; before a command they all go */
+	os_signals_unblock();
 	os_signal_ignore(SIGPIPE);
 	if (os_dup_to(report, REPORT_PLACE) < 0 || os_dup_to(job->content, CONTENT_PLACE) < 0)
 		os_exit_now(1);

@@ -25,6 +25,7 @@ struct job {
 	/* who and where */
 	uid_t uid;
 	gid_t gid;
+	const struct call_filter *calls; /* of the row local-file */
 	const char *path;  /* mbox file, or maildir without its last / */
 	struct slice user; /* for messages */
 	/* mbox */

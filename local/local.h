@@ -50,6 +50,7 @@ struct local {
 	struct slice host; /* as names of files may have it */
 	char *const *import_environment;
 	struct ipc_client *cleanup;
+	struct call_filter *file_calls; /* of a child that writes to a file */
 };
 
 /*

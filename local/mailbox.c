@@ -36,6 +36,7 @@ static struct job job_for(struct delivery *d, const struct task *t, enum copy_fo
 			    .format = format,
 			    .uid = as->uid,
 			    .gid = as->gid,
+			    .calls = p->file_calls,
 			    .path = "",
 			    .owner = as->uid,
 			    .owner_group = as->gid,

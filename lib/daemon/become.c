@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/daemon.h"
 #include "daemon/calls.h"
-#include "daemon/privileges.h"
 #include "os/process.h"
 
 #include <errno.h>
@@ -20,16 +19,13 @@ static size_t user_groups(const char *user, gid_t gid, gid_t *groups)
 	return (size_t)count;
 }
 
-int daemon_become(const char *user, uid_t uid, gid_t gid, enum daemon_delivery delivery)
+int daemon_become(const char *user, uid_t uid, gid_t gid, enum daemon_delivery delivery,
+		  const struct call_filter *calls)
 {
-	bool file = delivery == DELIVERY_FILE;
-	const struct privileges *row =
-	    privileges_find(file ? SL("local-file") : SL("local-command"));
 	gid_t groups[MOST_GROUPS];
-	struct call_filter *calls;
-	int rc = 0;
+	int rc;
 
-	if (uid == 0) {
+	if (uid == 0 || (delivery == DELIVERY_FILE && calls == NULL)) {
 		errno = EPERM;
 		return -1;
 	}
@@ -37,18 +33,13 @@ int daemon_become(const char *user, uid_t uid, gid_t gid, enum daemon_delivery d
 	    os_capabilities_set(0) < 0)
 		return -1;
 	/* what a command may do is what the user may; the daemon's own filter stays on it */
-	if (!file) {
+	if (delivery == DELIVERY_COMMAND) {
 		os_signals_default();
 		return 0;
 	}
 	if (os_no_new_privs() < 0)
 		return -1;
-	calls = calls_prepare(row->calls);
-	if (calls == NULL)
-		return -1;
 	rc = calls_enter(calls);
-	calls_free(&calls);
-	if (rc < 0)
-		errno = -rc;
+	errno = -rc;
 	return rc < 0 ? -1 : 0;
 }

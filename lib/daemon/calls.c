@@ -2,10 +2,12 @@
 #include "daemon/calls.h"
 #include "base/check.h"
 #include "config.h"
+#include "os/file.h"
 #include "os/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
@@ -18,11 +20,20 @@
  * calls and ends the process at any other; `inner` looks at arguments too and refuses with an error.
  * (In one filter a refusal without conditions would replace the conditions of what is allowed.)
  */
-struct call_filter {
+struct building {
 	scmp_filter_ctx outer; /* NULL: none */
 	scmp_filter_ctx inner;
 	bool failed;
 };
+
+/* What the kernel is given: made once, entered by any process forked afterwards. */
+struct call_filter {
+	struct sock_fprog outer; /* without code: none */
+	struct sock_fprog inner;
+};
+
+/* Stands in a program for the process that enters it; no process can have this number. */
+#define PID_PLACE 0x5e1f5e1fu
 
 /* base - memory, time, threads, signals to oneself, readiness, open descriptors, accepted sockets. */
 static const char base_calls[] =
@@ -71,7 +82,7 @@ static const char dangerous_calls[] =
     "iopl ioperm open_by_handle_at lookup_dcookie add_key request_key keyctl nfsservctl "
     "fanotify_init syslog vhangup mknod mknodat";
 
-static void add(struct call_filter *f, scmp_filter_ctx ctx, uint32_t action, int call,
+static void add(struct building *f, scmp_filter_ctx ctx, uint32_t action, int call,
 		unsigned conditions, const struct scmp_arg_cmp *args)
 {
 	int rc = seccomp_rule_add_array(ctx, action, call, conditions, args);
@@ -82,7 +93,7 @@ static void add(struct call_filter *f, scmp_filter_ctx ctx, uint32_t action, int
 }
 
 /* rule - by number; a call that this machine does not have is no matter. */
-static void rule(struct call_filter *f, uint32_t action, int call, unsigned conditions,
+static void rule(struct building *f, uint32_t action, int call, unsigned conditions,
 		 const struct scmp_arg_cmp *args)
 {
 	if (call < 0)
@@ -102,7 +113,7 @@ static int call_number(struct slice word)
 	return seccomp_syscall_resolve_name(name);
 }
 
-static void rules(struct call_filter *f, uint32_t action, const char *names)
+static void rules(struct building *f, uint32_t action, const char *names)
 {
 	struct slice rest = slice_str(names), word;
 
@@ -110,12 +121,12 @@ static void rules(struct call_filter *f, uint32_t action, const char *names)
 		rule(f, action, call_number(word), 0, NULL);
 }
 
-static void allow_if(struct call_filter *f, int call, struct scmp_arg_cmp cmp)
+static void allow_if(struct building *f, int call, struct scmp_arg_cmp cmp)
 {
 	rule(f, SCMP_ACT_ALLOW, call, 1, &cmp);
 }
 
-static void allow_base(struct call_filter *f)
+static void allow_base(struct building *f)
 {
 	static const unsigned long ioctls[] = {FIONREAD, FIONBIO};
 
@@ -124,7 +135,7 @@ static void allow_base(struct call_filter *f)
 	allow_if(f, SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 	rule(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
 	/* abort(), pthread_kill() */
-	allow_if(f, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)os_pid()));
+	allow_if(f, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, PID_PLACE));
 	allow_if(f, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
 	/* the name of an anonymous mapping (glibc, allocators) */
 	allow_if(f, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, 0x53564d41));
@@ -136,7 +147,7 @@ static void allow_base(struct call_filter *f)
 
 #define TYPE_MASK 0xfu /* below SOCK_NONBLOCK and SOCK_CLOEXEC */
 
-static void allow_sockets(struct call_filter *f, int domain, unsigned type)
+static void allow_sockets(struct building *f, int domain, unsigned type)
 {
 	struct scmp_arg_cmp args[] = {
 	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)domain),
@@ -147,7 +158,7 @@ static void allow_sockets(struct call_filter *f, int domain, unsigned type)
 	rules(f, SCMP_ACT_ALLOW, "connect");
 }
 
-static void allow_file_read(struct call_filter *f)
+static void allow_file_read(struct building *f)
 {
 	const scmp_datum_t change = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;
 
@@ -156,7 +167,7 @@ static void allow_file_read(struct call_filter *f)
 	allow_if(f, SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, change, O_RDONLY));
 }
 
-static void allow_group(struct call_filter *f, struct slice group)
+static void allow_group(struct building *f, struct slice group)
 {
 	if (slice_eq(group, SL("base"))) {
 		allow_base(f);
@@ -183,7 +194,7 @@ static void allow_group(struct call_filter *f, struct slice group)
 }
 
 /* refuse - names that the outer filter lets through to the inner one, which has no rule for them. */
-static void refuse(struct call_filter *f, const char *names)
+static void refuse(struct building *f, const char *names)
 {
 	struct slice rest = slice_str(names), word;
 
@@ -201,14 +212,11 @@ static scmp_filter_ctx filter_new(uint32_t action)
 
 	if (ctx == NULL)
 		out_of_memory();
-	/* privileges are ours to arrange (a delivery's programs may need set-gid) */
-	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
-	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	return ctx;
 }
 
-static void prepare_groups(struct call_filter *f, struct slice groups)
+static void prepare_groups(struct building *f, struct slice groups)
 {
 	struct slice group;
 
@@ -226,37 +234,93 @@ static void prepare_groups(struct call_filter *f, struct slice groups)
 	refuse(f, "seccomp");
 }
 
+/* ---- programs */
+
+/* program_read - what libseccomp has written. */
+static bool program_read(int fd, struct sock_fprog *out)
+{
+	struct stat st;
+	size_t size;
+
+	if (os_fstat(fd, &st) < 0 || st.st_size <= 0)
+		return false;
+	size = (size_t)st.st_size;
+	if (size % sizeof(*out->filter) != 0 || size / sizeof(*out->filter) > BPF_MAXINSNS)
+		return false;
+	out->filter = malloc(size);
+	if (out->filter == NULL)
+		out_of_memory();
+	out->len = (unsigned short)(size / sizeof(*out->filter));
+	return os_pread_full(fd, (char *)out->filter, size, 0) == (ssize_t)size;
+}
+
+static bool program_make(scmp_filter_ctx ctx, struct sock_fprog *out)
+{
+	int fd = os_memory_file("calls");
+	bool made;
+
+	if (fd < 0)
+		return false;
+	made = seccomp_export_bpf(ctx, fd) == 0 && program_read(fd, out);
+	os_close(fd);
+	return made;
+}
+
+/* program_enter - with this process's number in its place. */
+static int program_enter(const struct sock_fprog *program)
+{
+	size_t size = program->len * sizeof(*program->filter);
+	struct sock_fprog mine = {.len = program->len, .filter = malloc(size)};
+	int rc;
+
+	if (mine.filter == NULL)
+		return -ENOMEM;
+	memcpy(mine.filter, program->filter, size);
+	for (size_t i = 0; i < mine.len; i++)
+		if (BPF_CLASS(mine.filter[i].code) == BPF_JMP && mine.filter[i].k == PID_PLACE)
+			mine.filter[i].k = (uint32_t)os_pid();
+	rc = os_filter_calls(&mine) < 0 ? -errno : 0;
+	free(mine.filter);
+	return rc;
+}
+
 struct call_filter *calls_prepare(const char *groups)
 {
 	struct call_filter *f = calloc(1, sizeof(*f));
+	struct building b = {0};
+	bool made;
 
 	if (f == NULL)
 		out_of_memory();
 	if (strcmp(groups, "broad") == 0) {
-		f->inner = filter_new(SCMP_ACT_ALLOW);
-		rules(f, SCMP_ACT_ERRNO(EPERM), dangerous_calls);
+		b.inner = filter_new(SCMP_ACT_ALLOW);
+		rules(&b, SCMP_ACT_ERRNO(EPERM), dangerous_calls);
 	} else {
-		prepare_groups(f, slice_str(groups));
+		prepare_groups(&b, slice_str(groups));
 	}
-	if (f->failed)
+	made = !b.failed && program_make(b.inner, &f->inner) &&
+	       (b.outer == NULL || program_make(b.outer, &f->outer));
+	if (b.outer != NULL)
+		seccomp_release(b.outer);
+	seccomp_release(b.inner);
+	if (!made)
 		calls_free(&f);
 	return f;
 }
 
 int calls_enter(const struct call_filter *filter)
 {
-	int rc = filter->outer != NULL ? seccomp_load(filter->outer) : 0;
+	int rc = filter->outer.filter != NULL ? program_enter(&filter->outer) : 0;
 
-	return rc < 0 ? rc : seccomp_load(filter->inner);
+	return rc < 0 ? rc : program_enter(&filter->inner);
 }
 
 void calls_free(struct call_filter **filter)
 {
 	if (*filter == NULL)
 		return;
-	if ((*filter)->outer != NULL)
-		seccomp_release((*filter)->outer);
-	seccomp_release((*filter)->inner);
+	free((*filter)->outer.filter);
+	free((*filter)->inner.filter);
 	free(*filter);
 	*filter = NULL;
 }

@@ -15,7 +15,10 @@
 
 struct call_filter;
 
-/* calls_prepare - build the filter for `groups` (words); NULL when libseccomp cannot. */
+/*
+ * calls_prepare - build the filter for `groups` (words); NULL when libseccomp cannot. That takes
+ * milliseconds; a process forked from this one may enter it as well, at little cost.
+ */
 struct call_filter *calls_prepare(const char *groups);
 /*
  * calls_enter - from now on, for every thread of the process. 0, or a negated errno value. Needs

@@ -144,9 +144,12 @@ size_t daemon_session_count(const struct daemon_context *context);
  * What a delivery runs as, in a child that fork()ed from a daemon whose row says `user root` (local,
  * virtual, pipe): for good that user, its groups, no capabilities, and the rights of the row
  * PROGRAM-file (no network, no execve) or PROGRAM-command (execve, then whatever the command does).
+ * `calls`, for files only: what calls_prepare made of that row, by the daemon when it opened.
  * -1 and errno: the child must _exit; it must not go on.
  */
 enum daemon_delivery { DELIVERY_FILE, DELIVERY_COMMAND };
-int daemon_become(const char *user, uid_t uid, gid_t gid, enum daemon_delivery delivery);
+struct call_filter;
+int daemon_become(const char *user, uid_t uid, gid_t gid, enum daemon_delivery delivery,
+		  const struct call_filter *calls);
 
 #endif

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -136,15 +138,20 @@ mode_t os_umask(mode_t mask)
 	return umask(mask);
 }
 
-void os_signals_default(void)
+void os_signals_unblock(void)
 {
 	sigset_t none;
 
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void os_signals_default(void)
+{
 	for (int sig = 1; sig < NSIG; sig++)
 		if (sig != SIGKILL && sig != SIGSTOP)
 			signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	os_signals_unblock();
 }
 
 int os_signal_ignore(int sig)
@@ -328,6 +335,17 @@ int os_no_new_privs(void)
 int os_set_dumpable(bool dumpable)
 {
 	return prctl(PR_SET_DUMPABLE, dumpable ? 1 : 0, 0, 0, 0);
+}
+
+int os_filter_calls(const struct sock_fprog *program)
+{
+	long rc =
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, program);
+
+	/* a thread that could not be made to follow */
+	if (rc > 0)
+		errno = ESRCH;
+	return rc == 0 ? 0 : -1;
 }
 
 #ifndef SYS_landlock_create_ruleset

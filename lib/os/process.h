@@ -54,6 +54,8 @@ mode_t os_umask(mode_t mask);
 
 /* os_signals_default - every signal's default action and none blocked: for a child before exec. */
 void os_signals_default(void);
+/* os_signals_unblock - none is blocked; their actions stay. */
+void os_signals_unblock(void);
 int os_signal_ignore(int signal);
 /* os_signals_block - the set is added to this thread's mask. */
 int os_signals_block(const sigset_t *set);
@@ -91,6 +93,13 @@ bool os_capability_held(unsigned capability);
 int os_no_new_privs(void);
 /* os_set_dumpable - whether a neighbour of the same user may look into this process. */
 int os_set_dumpable(bool dumpable);
+
+struct sock_fprog;
+/*
+ * os_filter_calls - a seccomp program, for every thread of the process, for good. It needs
+ * no_new_privs or CAP_SYS_ADMIN, and takes neither.
+ */
+int os_filter_calls(const struct sock_fprog *program);
 
 /* ---- Landlock (landlock(7)); written against the kernel's numbers, not a header's version */
 

@@ -9,6 +9,7 @@
  * prove nothing.
  */
 #include "base/arena.h"
+#include "daemon/calls.h"
 #include "daemon/daemon.h"
 #include "daemon/sandbox.h"
 #include "os/process.h"
@@ -38,6 +39,7 @@ struct prison {
 	uint16_t free_port;
 	pid_t root_neighbour;
 	pid_t own_neighbour;
+	struct call_filter *file_calls; /* as local has it for its children */
 };
 
 static bool listed(const char *words, const char *name)
@@ -270,7 +272,8 @@ static bool become_recipient(const struct prison *p)
 {
 	bool file = strcmp(p->row->name, "local-file") == 0;
 
-	return daemon_become(NULL, NOBODY, NOBODY, file ? DELIVERY_FILE : DELIVERY_COMMAND) == 0;
+	return daemon_become(NULL, NOBODY, NOBODY, file ? DELIVERY_FILE : DELIVERY_COMMAND,
+			     p->file_calls) == 0;
 }
 
 /* enter - the privileges of the row, taken as its process takes them. */
@@ -436,6 +439,7 @@ int main(int argc, char **argv)
 		return 2;
 	ignored = listen_somewhere(&p.free_port);
 	close(ignored);
+	p.file_calls = calls_prepare(privileges_find(SL("local-file"))->calls);
 	p.root_neighbour = neighbour(0);
 	p.own_neighbour = neighbour(own_uid(&p));
 	usleep(50000);

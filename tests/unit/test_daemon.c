@@ -16,6 +16,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -176,6 +177,36 @@ static int serve_sentence(const struct inmate *inmate, struct settings *settings
 	return inmate->act();
 }
 
+/* in_child_of_maker - what a filter that its parent made lets a process do to itself and to the parent. */
+static int in_child_of_maker(const struct call_filter *calls, bool to_parent)
+{
+	pid_t parent = getpid(), pid = fork();
+	int status = 0;
+
+	if (pid == 0) {
+		if (os_no_new_privs() < 0 || calls_enter(calls) < 0)
+			_exit(99);
+		if (!to_parent)
+			abort();
+		_exit(syscall(SYS_tgkill, parent, parent, 0) < 0 && errno == EACCES ? 0 : 1);
+	}
+	assert_int_equal(os_wait(pid, &status), 0);
+	return status;
+}
+
+static void test_filter_of_parent(void **state)
+{
+	struct call_filter *calls = calls_prepare("base");
+	int status;
+
+	(void)state;
+	assert_non_null(calls);
+	status = in_child_of_maker(calls, false);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	assert_int_equal(in_child_of_maker(calls, true), 0);
+	calls_free(&calls);
+}
+
 static int imprison(struct inmate inmate)
 {
 	struct arena *arena = arena_create();
@@ -267,7 +298,7 @@ int main(void)
 	    cmocka_unit_test(test_rows),	 cmocka_unit_test(test_find),
 	    cmocka_unit_test(test_capabilities), cmocka_unit_test(test_arguments),
 	    cmocka_unit_test(test_ports),	 cmocka_unit_test(test_sandbox),
-	    cmocka_unit_test(test_missing_accounts),
+	    cmocka_unit_test(test_filter_of_parent), cmocka_unit_test(test_missing_accounts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
