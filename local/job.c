@@ -14,7 +14,6 @@
 /* Where a child finds its two descriptors, once all others are closed. */
 #define REPORT_PLACE 3
 #define CONTENT_PLACE 4
-#define REPORT_MAX ((size_t)65536)
 /* A report is a run of: one byte of kind, four bytes of length, text. */
 #define ITEM_HEADER 5
 #define ITEM_MAX ((size_t)4096)
@@ -53,7 +52,7 @@ void job_leave_lock(const struct job *job, struct slice path)
 	say(job, ITEM_LOCK, path);
 }
 
-static void say_outcome(const struct job *job, const struct outcome *o)
+void job_say_outcome(const struct job *job, const struct outcome *o)
 {
 	char status = (char)o->status;
 
@@ -159,7 +158,7 @@ static _Noreturn void in_child(struct job *job, job_function *fn, int report)
 		os_exit_now(1);
 	os_umask(077);
 	o = fn(job);
-	say_outcome(job, &o);
+	job_say_outcome(job, &o);
 	os_exit_now(0);
 }
 
@@ -223,7 +222,19 @@ static void remove_lock(struct job *job, struct slice report)
 			(void)os_unlinkat(AT_FDCWD, lock.p, 0);
 }
 
-static void hear(struct fiber_fd *fd, struct buffer *report)
+/* is_whole - its last item is there. */
+static bool is_whole(struct slice report)
+{
+	struct slice text;
+	char kind;
+
+	while (next_item(&report, &kind, &text))
+		if (kind == ITEM_STATUS)
+			return true;
+	return false;
+}
+
+bool job_hear(struct fiber_fd *fd, bool kept, struct buffer *report)
 {
 	char piece[1024];
 	ssize_t n;
@@ -237,12 +248,14 @@ static void hear(struct fiber_fd *fd, struct buffer *report)
 			continue;
 		}
 		if (n <= 0)
-			break;
+			return false;
 		buffer_append(report, slice(piece, (size_t)n));
+		if (kept && is_whole(buffer_slice(report)))
+			return true;
 	}
 }
 
-static struct outcome conclude(struct job *job, struct slice report, int status)
+struct outcome job_conclude(struct job *job, struct slice report, int status)
 {
 	struct outcome o = {0};
 
@@ -273,11 +286,11 @@ struct outcome job_run(struct job *job, job_function *fn)
 		return o;
 	}
 	fiber_fd_init(&fd, ends[0]);
-	buffer_init(&report, REPORT_MAX);
-	hear(&fd, &report);
+	buffer_init(&report, JOB_REPORT_MAX);
+	(void)job_hear(&fd, false, &report);
 	fiber_fd_close(&fd);
 	(void)os_wait(pid, &status);
-	o = conclude(job, buffer_slice(&report), status);
+	o = job_conclude(job, buffer_slice(&report), status);
 	buffer_free(&report);
 	return o;
 }

@@ -2,12 +2,14 @@
 /*
  * job - one delivery to a mailbox, file or command: what the child that does it is given, and what
  * the child may say to its parent. The child becomes `uid` for good before it touches anything of
- * that user's, does its work with plain blocking calls, and ends.
+ * that user's, does its work with plain blocking calls, and ends; that for maildirs stays for the
+ * next delivery (kept.h).
  */
 #ifndef LOCAL_JOB_H
 #define LOCAL_JOB_H
 
 #include "local/copy.h"
+#include "base/buffer.h"
 #include "local/outcome.h"
 
 #define LOCK_FCNTL 1u
@@ -54,7 +56,10 @@ struct job {
 
 typedef struct outcome job_function(struct job *job);
 
-/* job_mbox - append to a file; job_maildir; job_command: the functions that a child runs. */
+/*
+ * job_mbox - append to a file; job_command: what a child runs for job_run. job_maildir: what a kept
+ * one runs, which has become the user (kept.h).
+ */
 job_function job_mbox, job_maildir, job_command;
 
 /* job_become - the job's user, for good, with the rights of the row local-file. 0, or -1 and errno.
@@ -71,11 +76,23 @@ int job_copy(const struct job *job, int fd, const char **what);
 /* To the parent: a line for the log; a lock file to be removed when the child has ended. */
 void job_warn(const struct job *job, struct slice text);
 void job_leave_lock(const struct job *job, struct slice path);
+/* job_say_outcome - the end of the report. */
+void job_say_outcome(const struct job *job, const struct outcome *o);
 
 /*
  * job_run - in the parent: fork, let the child do `fn`, and wait, while other fibers run. What a
  * child that ended without a word has done is not known: deferred.
  */
 struct outcome job_run(struct job *job, job_function *fn);
+
+struct fiber_fd;
+#define JOB_REPORT_MAX ((size_t)65536)
+/*
+ * job_hear - in the parent: a child's report, up to the child's end (false); of one that is kept up to
+ * the report's end (true).
+ */
+bool job_hear(struct fiber_fd *fd, bool kept, struct buffer *report);
+/* job_conclude - what a report means; `status` as wait() gave it, when the child has ended. */
+struct outcome job_conclude(struct job *job, struct slice report, int status);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "daemon/agent.h"
 #include "local/job.h"
+#include "local/kept.h"
 #include "local/token.h"
 #include "route/route.h"
 
@@ -50,6 +51,7 @@ struct local {
 	struct slice host; /* as names of files may have it */
 	char *const *import_environment;
 	struct ipc_client *cleanup;
+	struct kept kept;
 	struct call_filter *file_calls; /* of a child that writes to a file */
 };
 

@@ -9,6 +9,7 @@ local_local_SOURCES = \
 	local/expand.c \
 	local/file.c \
 	local/job.c local/job.h \
+	local/kept.c local/kept.h \
 	local/local.h \
 	local/maildir.c \
 	local/main.c \

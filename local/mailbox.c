@@ -61,11 +61,13 @@ static void run_maildir(struct delivery *d, const struct task *t, const struct a
 			struct slice path)
 {
 	struct job job = job_for(d, t, COPY_MAILDIR, as);
+	struct outcome o;
 
 	while (path.n > 1 && path.p[path.n - 1] == '/')
 		path.n--;
 	job.path = arena_dup(d->arena, path).p;
-	run(d, t, &job, job_maildir);
+	o = kept_maildir(&d->p->kept, &job);
+	delivery_ended(d, t, &o);
 }
 
 /*

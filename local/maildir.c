@@ -178,10 +178,6 @@ struct outcome job_maildir(struct job *job)
 	struct stat st;
 	int fd, error = 0;
 
-	job_limit_size(job);
-	if (job_become(job) < 0)
-		return outcome_failed_because(job->arena, SL("4.3.0"),
-					      SL("cannot become the recipient"), errno);
 	fd = create(job, &path);
 	if (fd < 0)
 		return failed(job, "create maildir file ", path, errno);

@@ -244,9 +244,16 @@ static void deliver(struct agent_delivery *d, void *own)
 	map_destroy(&known);
 }
 
+static void idle(void *own, bool ended)
+{
+	struct local *p = own;
+
+	kept_idle(&p->kept, ended);
+}
+
 static void local_session(struct daemon_context *context, struct daemon_session *session)
 {
-	static const struct agent agent = {.deliver = deliver};
+	static const struct agent agent = {.deliver = deliver, .idle = idle};
 
 	agent_session(context, session, &agent, context->state);
 }

@@ -48,6 +48,7 @@ int os_memory_file(const char *label);
 /* os_close_from - this descriptor and all above it. */
 int os_close_from(int first);
 int os_set_nonblocking(int fd);
+int os_set_blocking(int fd);
 int os_chdir(const char *path);
 int os_chroot(const char *path);
 mode_t os_umask(mode_t mask);

@@ -6,6 +6,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import time
@@ -234,22 +235,28 @@ def test_links_are_not_followed(instance, users):
 
 # ---- maildirs
 
+# what a child that writes to a file says to local first: a status
+REPORT = r'write\(\d+<[^>]*socket:[^>]*>, "d'
+
+
 def test_a_maildir_delivery_is_durable_before_it_counts(instance, users):
     a, _ = users
     mx = instance()
     mx.send(at(a))
     wait_mails(a, 1)
     trace = mx.dir / "trace"
-    pid = mx.pids("local")[0]
-    tracer = subprocess.Popen(["strace", "-f", "-qq", "-y", "-e", "trace=fsync,fdatasync,rename,renameat2,linkat,sendmsg,sendto,exit_group",
-                               "-o", str(trace), "-p", str(pid)], stderr=subprocess.PIPE)
+    pids = mx.pids("local")
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-y", "-e",
+                               "trace=fsync,fdatasync,rename,renameat2,linkat,sendmsg,sendto,write", "-o", str(trace),
+                               *(word for pid in pids for word in ("-p", str(pid)))], stderr=subprocess.PIPE)
     try:
-        eventually(lambda: re.search(r"TracerPid:\t[1-9]", pathlib.Path(f"/proc/{pid}/status").read_text()),
-                   10, "the tracer")
+        for pid in pids:
+            eventually(lambda: re.search(r"TracerPid:\t[1-9]", pathlib.Path(f"/proc/{pid}/status").read_text()),
+                       10, "the tracer")
         mx.send(at(a))
         wait_mails(a, 2)
         outcome(mx, at(a), "sent", "delivered to maildir", 2)
-        eventually(lambda: "exit_group" in trace.read_text(), 5, "the end of the child")
+        eventually(lambda: re.search(REPORT, trace.read_text()), 5, "the child's report")
     finally:
         tracer.terminate()
         tracer.wait(10)
@@ -257,8 +264,86 @@ def test_a_maildir_delivery_is_durable_before_it_counts(instance, users):
     file_sync = re.search(r"f(data)?sync\(\d+<[^>]*/Maildir/tmp/[^>]*>\) += 0", text)
     renamed = re.search(r"(renameat2|linkat)\(.*Maildir/new/.* = 0", text)
     dir_sync = re.search(r"f(data)?sync\(\d+<[^>]*/Maildir/new>\) += 0", text)
+    report = re.search(REPORT, text)
     assert file_sync and renamed and dir_sync, text
-    assert file_sync.start() < renamed.start() < dir_sync.start()
+    assert file_sync.start() < renamed.start() < dir_sync.start() < report.start()
+
+
+def status_fields(pid):
+    try:
+        return dict(re.findall(r"^(\w+):[ \t]*(.*)$", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M))
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+
+
+def children_of(user):
+    """Living processes of local that have become this user."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        fields = status_fields(entry.name) if entry.name.isdigit() else {}
+        if fields.get("Name") == "local" and fields["Uid"].split()[0] == str(user.pw_uid) and fields["State"][0] != "Z":
+            found.append(int(entry.name))
+    return found
+
+
+def test_one_child_serves_deliveries_of_one_user(instance, users):
+    a, b = users
+    mx = instance(home_mailbox="Maildir/")
+    for n in range(1, 4):
+        mx.send(at(a), f"Subject: {n}\r\n\r\ntext {n}\r\n")
+    wait_mails(a, 3)
+    here = children_of(a)
+    assert 1 <= len(here) <= 2
+    for pid in here:
+        fields = status_fields(pid)
+        assert fields["Uid"].split() == [str(a.pw_uid)] * 4
+        assert fields["Gid"].split() == [str(a.pw_gid)] * 4
+        assert (fields["Groups"].split(), int(fields["CapPrm"], 16)) == ([str(a.pw_gid)], 0)
+        assert (fields["NoNewPrivs"], fields["Seccomp"]) == ("1", "2")
+        # its link to local and what it has from the start: no message, no directory
+        assert sorted(map(int, os.listdir(f"/proc/{pid}/fd"))) == [0, 1, 2, 3]
+    # each message in a file of its own, whole
+    assert sorted(re.search(rb"\n\n(.*)\n", m).group(1) for m in mails(a)) == [b"text 1", b"text 2", b"text 3"]
+
+    # killed while it waits: the next delivery has another, and is not deferred
+    for pid in here:
+        os.kill(pid, signal.SIGKILL)
+    mx.send(at(a))
+    wait_mails(a, 4)
+    assert not re.search(r"postfix/local\[\d+\]: .*status=deferred", mx.log())
+    assert not set(children_of(a)) & set(here)
+
+    # another user's mail has a child of its own
+    mx.send(at(b))
+    wait_mails(b, 1)
+    assert all(status_fields(p)["Uid"].split()[0] == str(b.pw_uid) for p in children_of(b))
+
+    # one that its user has stopped does not stay, nor hold anybody up
+    for pid in children_of(b):
+        os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: not children_of(a) and not children_of(b), 10, "the end of children without work")
+    mx.send([at(a), at(b)])
+    wait_mails(a, 5)
+    wait_mails(b, 2)
+
+
+def test_a_child_that_dies_costs_one_delivery(instance, users):
+    a, _ = users
+    mx = instance(home_mailbox="Maildir/", minimal_backoff_time="1s", queue_run_delay="1s",
+                  maximal_backoff_time="2s")
+    mx.send(at(a))
+    wait_mails(a, 1)
+    # stopped before the request comes, killed with it under way
+    here = children_of(a)
+    for pid in here:
+        os.kill(pid, signal.SIGSTOP)
+    mx.send(at(a), "Subject: two\r\n\r\ntwo\r\n")
+    time.sleep(0.7)
+    for pid in here:
+        os.kill(pid, signal.SIGKILL)
+    outcome(mx, at(a), "deferred", "delivery process ended with status 9")
+    wait_mails(a, 2)
+    assert len(mails(a)) == 2
 
 
 def test_a_maildir_is_made_for_its_user_only(instance, users):
