@@ -38,6 +38,34 @@ static void aside_message(struct queue *q, const struct queue_location *loc)
 	}
 }
 
+/* look_up_own - for a file of its own. */
+static enum result look_up_own(struct queue *q, const struct queue_location *loc,
+			       struct queue_error *error)
+{
+	enum result rc = RES_OK;
+	struct own_file *f;
+
+	pthread_mutex_lock(&q->lock);
+	f = map_get(q->files, queue_id_slice(&loc->id));
+	if (f != NULL && f->gone) {
+		rc = queue_refuse(error, QUEUE_GONE, "open message");
+		f = NULL;
+	}
+	if (f != NULL)
+		f->users++;
+	pthread_mutex_unlock(&q->lock);
+	if (f == NULL)
+		return rc;
+	pthread_mutex_lock(&q->own_io);
+	if (own_file_flush(q, f) < 0)
+		rc = queue_fail(error, "write status");
+	pthread_mutex_lock(&q->lock);
+	own_file_put(q, f);
+	pthread_mutex_unlock(&q->lock);
+	pthread_mutex_unlock(&q->own_io);
+	return rc;
+}
+
 /*
  * look_up - flush what is known of the message, so that it can be read from the files. *marked: there is
  * something about it in its segment's D files.
@@ -45,26 +73,20 @@ static void aside_message(struct queue *q, const struct queue_location *loc)
 static enum result look_up(struct queue *q, const struct queue_location *loc, bool *marked,
 			   struct queue_error *error)
 {
+	struct segment_entry *e;
+	struct segment *s;
 	enum result rc = RES_OK;
 
+	if (loc->place != QUEUE_IN_JOURNAL)
+		return look_up_own(q, loc, error);
 	pthread_mutex_lock(&q->lock);
-	if (loc->place == QUEUE_IN_JOURNAL) {
-		struct segment *s = queue_segment(q, loc->serial);
-		struct segment_entry *e = s != NULL ? segment_entry_find(s, loc->offset) : NULL;
-
-		if (e == NULL || e->gone)
-			rc = queue_refuse(error, QUEUE_GONE, "open message");
-		else if (e->marked && segment_flush(q, s) < 0)
-			rc = queue_fail(error, "write marks");
-		*marked = e != NULL && e->marked;
-	} else {
-		struct own_file *f = map_get(q->files, queue_id_slice(&loc->id));
-
-		if (f != NULL && f->gone)
-			rc = queue_refuse(error, QUEUE_GONE, "open message");
-		else if (f != NULL && own_file_flush(q, f) < 0)
-			rc = queue_fail(error, "write status");
-	}
+	s = queue_segment(q, loc->serial);
+	e = s != NULL ? segment_entry_find(s, loc->offset) : NULL;
+	if (e == NULL || e->gone)
+		rc = queue_refuse(error, QUEUE_GONE, "open message");
+	else if (e->marked && segment_flush(q, s) < 0)
+		rc = queue_fail(error, "write marks");
+	*marked = e != NULL && e->marked;
 	pthread_mutex_unlock(&q->lock);
 	return rc;
 }
@@ -325,24 +347,38 @@ static enum result copy_out(struct queue *q, struct queue_defer_item *item, enum
 	return rc;
 }
 
+/* rename_known - and who writes marks to it knows. -1 and errno. */
+static int rename_known(struct queue *q, const struct queue_location *loc, int from, int to,
+			enum queue_place place)
+{
+	struct own_file *f;
+	int rc;
+
+	pthread_mutex_lock(&q->own_io);
+	rc = os_renameat(from, loc->id.text, to, loc->id.text);
+	if (rc == 0) {
+		pthread_mutex_lock(&q->lock);
+		map_remove(q->large_known, queue_id_slice(&loc->id));
+		f = map_get(q->files, queue_id_slice(&loc->id));
+		if (f != NULL)
+			f->place = place;
+		pthread_mutex_unlock(&q->lock);
+	}
+	pthread_mutex_unlock(&q->own_io);
+	return rc;
+}
+
 /* rename_own - from where it is to `place`; upkeep held. */
 static enum result rename_own(struct queue *q, struct queue_location *loc, enum queue_place place,
 			      struct queue_error *error)
 {
 	int from = queue_place_fd(q, loc->place), to = queue_place_fd(q, place);
-	struct own_file *f;
 
 	if (loc->place == place)
 		return RES_OK;
-	if (os_renameat(from, loc->id.text, to, loc->id.text) < 0)
+	if (rename_known(q, loc, from, to, place) < 0)
 		return errno == ENOENT ? queue_refuse(error, QUEUE_GONE, "move message") :
 					 queue_fail(error, "move message");
-	pthread_mutex_lock(&q->lock);
-	map_remove(q->large_known, queue_id_slice(&loc->id));
-	f = map_get(q->files, queue_id_slice(&loc->id));
-	if (f != NULL)
-		f->place = place;
-	pthread_mutex_unlock(&q->lock);
 	/* should a sync fail, a crash finds the message under one of its two names: no harm */
 	os_sync_dir(to);
 	os_sync_dir(from);

@@ -9,6 +9,7 @@
 
 #define RESERVE_DEFAULT (UINT64_C(1) << 20)
 #define FREE_SEGMENTS_DEFAULT 8
+#define OPEN_LOGS_MAX 64 /* descriptors kept for more marks of files of their own */
 
 int queue_place_fd(const struct queue *q, enum queue_place place)
 {
@@ -248,6 +249,7 @@ struct own_file *own_file_get(struct queue *q, const struct queue_location *loc)
 		f->id = loc->id;
 		f->place = loc->place;
 		mark_log_init(&f->log, 0);
+		list_init(&f->unwritten);
 		map_put(q->files, queue_id_slice(&loc->id), f);
 	}
 	f->users++;
@@ -256,9 +258,19 @@ struct own_file *own_file_get(struct queue *q, const struct queue_location *loc)
 
 void own_file_put(struct queue *q, struct own_file *f)
 {
-	if (--f->users > 0 || f->gone || f->log.pending.len > 0)
+	bool idle = f->log.pending.len == 0 && !f->gone;
+
+	if (--f->users > 0)
+		return;
+	if (f->log.fd >= 0 && (idle || f->gone || q->open_logs > OPEN_LOGS_MAX)) {
+		os_close(f->log.fd);
+		f->log.fd = -1;
+		q->open_logs--;
+	}
+	if (!idle)
 		return;
 	map_remove(q->files, queue_id_slice(&f->id));
+	list_remove(&f->unwritten);
 	mark_log_free(&f->log);
 	free(f);
 }
@@ -320,11 +332,13 @@ enum result queue_open(int dirfd, const struct queue_settings *settings,
 		q->settings.free_segments = FREE_SEGMENTS_DEFAULT;
 	q->watcher = *watcher;
 	pthread_mutex_init(&q->upkeep, NULL);
+	pthread_mutex_init(&q->own_io, NULL);
 	pthread_mutex_init(&q->lock, NULL);
 	list_init(&q->segments);
 	q->by_serial = map_create();
 	q->files = map_create();
 	q->large_known = map_create();
+	list_init(&q->unwritten);
 	rc = become_owner(q, error);
 	if (rc == RES_OK)
 		rc = queue_scan(q, true, error);
@@ -371,6 +385,7 @@ void queue_close(struct queue **qp)
 	map_destroy(&q->large_known);
 	close_all(q);
 	pthread_mutex_destroy(&q->upkeep);
+	pthread_mutex_destroy(&q->own_io);
 	pthread_mutex_destroy(&q->lock);
 	free(q);
 	*qp = NULL;

@@ -60,6 +60,7 @@ struct own_file {
 	struct mark_log log;
 	bool gone;
 	unsigned users; /* threads at work on it */
+	struct list unwritten; /* in queue->unwritten: it has marks that no flush has met */
 };
 
 struct queue {
@@ -67,10 +68,13 @@ struct queue {
 	struct queue_settings settings;
 	struct queue_watcher watcher;
 	pthread_mutex_t upkeep; /* one rescan, sync or recycling at a time; taken before lock */
-	pthread_mutex_t lock;   /* all below */
+	pthread_mutex_t own_io; /* writing to files of their own, renaming them; taken between the two */
+	pthread_mutex_t lock;   /* all below; not held over files of their own, which may be thousands */
 	struct list segments; /* by serial */
 	struct map *by_serial;
 	struct map *files; /* id -> struct own_file */
+	struct list unwritten; /* own_file.unwritten */
+	size_t open_logs; /* of files of their own */
 	struct map *large_known;
 	bool journal_dirty; /* a name in journal/ is not durable yet */
 	uint64_t reserve_left; /* bytes of the reserve that are still held back */
@@ -88,7 +92,10 @@ void segment_free(struct queue *q, struct segment **s);
 enum result queue_add_segment(struct queue *q, uint64_t serial, struct segment **s,
 			      struct queue_error *error);
 struct own_file *own_file_get(struct queue *q, const struct queue_location *loc);
-/* own_file_put - done with it; forgotten when nothing is pending. Lock held. */
+/*
+ * own_file_put - done with it; forgotten when nothing is pending. Few keep their descriptors meanwhile, and
+ * none that is to be removed. Lock held.
+ */
 void own_file_put(struct queue *q, struct own_file *f);
 
 /* ---- recover.c */
@@ -104,8 +111,9 @@ void queue_aside_file(struct queue *q, int dir, const char *name, const char *ne
 		      const char *why);
 
 /* ---- upkeep.c */
-/* segment_flush, own_file_flush - lock held; the reserve is spent when the disk is full. */
+/* segment_flush - lock held; the reserve is spent when the disk is full. */
 int segment_flush(struct queue *q, struct segment *s);
+/* own_file_flush - the same for a file of its own; own_io held, lock not, and the caller is one of its users. */
 int own_file_flush(struct queue *q, struct own_file *f);
 
 /* ---- move.c */

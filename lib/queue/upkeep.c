@@ -28,6 +28,13 @@ static enum result add_mark(struct queue *q, const struct queue_location *loc,
 	return RES_OK;
 }
 
+static void own_file_add(struct queue *q, struct own_file *f, const struct stored_mark *m)
+{
+	mark_log_add(&f->log, m);
+	if (list_empty(&f->unwritten))
+		list_push_back(&q->unwritten, &f->unwritten);
+}
+
 enum result queue_mark(struct queue *q, const struct queue_location *loc,
 		       const struct queue_mark *mark)
 {
@@ -41,7 +48,7 @@ enum result queue_mark(struct queue *q, const struct queue_location *loc,
 		struct own_file *f = own_file_get(q, loc);
 
 		m.offset = 0;
-		mark_log_add(&f->log, &m);
+		own_file_add(q, f, &m);
 		own_file_put(q, f);
 	} else {
 		rc = RES_PERM;
@@ -63,7 +70,7 @@ enum result queue_gone(struct queue *q, const struct queue_location *loc)
 
 		/* the file itself goes at the next sync; until then this survives the process */
 		m.offset = 0;
-		mark_log_add(&f->log, &m);
+		own_file_add(q, f, &m);
 		f->gone = true;
 		own_file_put(q, f);
 	} else {
@@ -130,7 +137,7 @@ int segment_flush(struct queue *q, struct segment *s)
  * open_own_log - where the marks of a file of its own go: behind the last one. RES_PERM: the file is gone,
  * finished or damaged, and there is nothing left to mark.
  */
-static enum result open_own_log(struct queue *q, struct own_file *f)
+static enum result open_own_log(struct queue *q, const struct own_file *f, struct mark_log *log)
 {
 	int fd = os_openat(queue_place_fd(q, f->place), f->id.text, O_RDWR | O_NOFOLLOW, 0);
 	struct arena *arena;
@@ -145,60 +152,145 @@ static enum result open_own_log(struct queue *q, struct own_file *f)
 	rc = message_read_own(fd, arena, &m, &r, &append, NULL);
 	arena_destroy(&arena);
 	if (rc != RES_OK) {
+		int saved = errno;
+
 		os_close(fd);
+		errno = saved;
 		return rc;
 	}
-	f->log.fd = fd;
-	f->log.key = r.key;
-	f->log.at = append;
+	log->fd = fd;
+	log->key = r.key;
+	log->at = append;
 	return RES_OK;
+}
+
+/* own_log_take - what is to be written, and where, as a log of the caller's; lock held. */
+static void own_log_take(const struct own_file *f, struct mark_log *log)
+{
+	const struct buffer *pending = &f->log.pending;
+
+	mark_log_init(log, f->log.key);
+	log->fd = f->log.fd;
+	log->at = f->log.at;
+	if (pending->len > f->log.flushed)
+		buffer_append(&log->pending, slice((const uint8_t *)pending->data + f->log.flushed,
+						   pending->len - f->log.flushed));
+}
+
+/* own_log_return - it was written, or not; lock held. */
+static void own_log_return(struct queue *q, struct own_file *f, struct mark_log *log)
+{
+	q->open_logs += f->log.fd < 0 && log->fd >= 0;
+	f->log.fd = log->fd;
+	f->log.key = log->key;
+	f->log.at = log->at;
+	f->log.flushed += log->flushed;
+	f->log.broken = f->log.broken || log->broken;
+	log->fd = -1;
+	mark_log_free(log);
+}
+
+/* own_log_write - the lock is needed only when the disk is full. */
+static int own_log_write(struct queue *q, struct mark_log *log)
+{
+	int rc = mark_log_flush(log);
+
+	if (rc == 0)
+		return 0;
+	pthread_mutex_lock(&q->lock);
+	rc = log_flush(q, log);
+	pthread_mutex_unlock(&q->lock);
+	return rc;
 }
 
 int own_file_flush(struct queue *q, struct own_file *f)
 {
 	enum result rc = RES_OK;
+	struct mark_log log;
+	int saved, bad = 0;
 
-	if (f->log.flushed == f->log.pending.len)
-		return 0;
-	if (f->log.fd < 0)
-		rc = open_own_log(q, f);
-	if (rc == RES_TEMP)
-		return -1;
+	pthread_mutex_lock(&q->lock);
+	own_log_take(f, &log);
+	pthread_mutex_unlock(&q->lock);
+	if (log.pending.len > 0 && log.fd < 0)
+		rc = open_own_log(q, f, &log);
 	if (rc == RES_OK)
-		return log_flush(q, &f->log);
-	buffer_reset(&f->log.pending);
-	f->log.flushed = 0;
-	return 0;
+		bad = own_log_write(q, &log);
+	else if (rc == RES_TEMP)
+		bad = -1;
+	saved = errno;
+	pthread_mutex_lock(&q->lock);
+	own_log_return(q, f, &log);
+	if (rc == RES_PERM) {
+		buffer_reset(&f->log.pending);
+		f->log.flushed = 0;
+	}
+	pthread_mutex_unlock(&q->lock);
+	errno = saved;
+	return bad;
 }
 
-/* flush_all - lock held. */
-static enum result flush_all(struct queue *q, struct queue_error *error)
+/* next_unwritten - the caller becomes one of its users; NULL: none of the list is left. */
+static struct own_file *next_unwritten(struct queue *q, struct list *from)
+{
+	struct own_file *f = NULL;
+	struct list *l;
+
+	pthread_mutex_lock(&q->lock);
+	l = list_pop_front(from);
+	if (l != NULL) {
+		f = CONTAINER_OF(l, struct own_file, unwritten);
+		f->users++;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return f;
+}
+
+/* flush_own_files - one after another; the lock, for which others wait who may not wait long, is free meanwhile. */
+static enum result flush_own_files(struct queue *q, struct queue_error *error)
 {
 	enum result rc = RES_OK;
-	size_t cursor = 0;
-	struct slice key;
-	void *value;
+	struct own_file *f;
+	struct list now;
 
+	list_init(&now);
+	pthread_mutex_lock(&q->own_io);
+	pthread_mutex_lock(&q->lock);
+	while (!list_empty(&q->unwritten))
+		list_push_back(&now, list_pop_front(&q->unwritten));
+	pthread_mutex_unlock(&q->lock);
+	while ((f = next_unwritten(q, &now)) != NULL) {
+		bool bad = own_file_flush(q, f) < 0;
+
+		if (bad)
+			rc = queue_fail(error, "write status");
+		pthread_mutex_lock(&q->lock);
+		if (bad && list_empty(&f->unwritten))
+			list_push_back(&q->unwritten, &f->unwritten);
+		own_file_put(q, f);
+		pthread_mutex_unlock(&q->lock);
+	}
+	pthread_mutex_unlock(&q->own_io);
+	return rc;
+}
+
+static enum result flush_segments(struct queue *q, struct queue_error *error)
+{
+	enum result rc = RES_OK;
+
+	pthread_mutex_lock(&q->lock);
 	LIST_FOREACH(node, &q->segments)
 		if (segment_flush(q, CONTAINER_OF(node, struct segment, node)) < 0)
 			rc = queue_fail(error, "write marks");
-	while (map_next(q->files, &cursor, &key, &value)) {
-		struct own_file *f = value;
-
-		if (own_file_flush(q, f) < 0)
-			rc = queue_fail(error, "write status");
-	}
+	pthread_mutex_unlock(&q->lock);
 	return rc;
 }
 
 enum result queue_flush(struct queue *q, struct queue_error *error)
 {
-	enum result rc;
+	enum result rc = flush_segments(q, error);
 
-	pthread_mutex_lock(&q->lock);
-	rc = flush_all(q, error);
-	pthread_mutex_unlock(&q->lock);
-	return rc;
+	return flush_own_files(q, error) == RES_OK ? rc : RES_TEMP;
 }
 
 /* sync_segment_marks - upkeep held, lock not; once more in a new file when the sync fails. */
@@ -315,31 +407,53 @@ static enum result rewrite_file(struct queue *q, struct own_file *f, struct queu
 	return rc;
 }
 
+/*
+ * ready_to_sync - *upto bytes of its marks are written; *fd, which stays open as long as the caller is one of
+ * its users and syncs it alone, is good for syncing them. -1 and errno.
+ */
+static int ready_to_sync(struct queue *q, struct own_file *f, int *fd, size_t *upto)
+{
+	int bad;
+
+	pthread_mutex_lock(&q->own_io);
+	pthread_mutex_lock(&q->lock);
+	if (f->log.fd < 0)
+		f->log.flushed = 0; /* it was one too many to keep: what is not synced is written again */
+	pthread_mutex_unlock(&q->lock);
+	bad = own_file_flush(q, f);
+	pthread_mutex_lock(&q->lock);
+	*upto = f->log.flushed;
+	*fd = f->log.fd;
+	pthread_mutex_unlock(&q->lock);
+	pthread_mutex_unlock(&q->own_io);
+	return bad;
+}
+
 static enum result sync_file(struct queue *q, struct own_file *f, struct queue_error *error)
 {
 	enum result rc = RES_OK;
 	size_t upto;
-	int fd, bad;
+	int fd;
 
-	pthread_mutex_lock(&q->lock);
-	bad = own_file_flush(q, f);
-	upto = f->log.flushed;
-	fd = f->log.fd;
-	pthread_mutex_unlock(&q->lock);
-	if (bad < 0)
+	if (ready_to_sync(q, f, &fd, &upto) < 0)
 		return queue_fail(error, "write status");
 	if (upto == 0)
 		return RES_OK;
 	if (os_fdatasync(fd) < 0)
 		rc = rewrite_file(q, f, error);
+	pthread_mutex_lock(&q->own_io);
 	pthread_mutex_lock(&q->lock);
 	if (rc == RES_OK)
 		mark_log_settle(&f->log, upto);
 	/* opened afresh next time: it may have been moved or written anew */
 	os_close(f->log.fd);
 	f->log.fd = -1;
+	q->open_logs--;
 	f->log.flushed = 0;
+	if (f->log.pending.len > 0 && list_empty(&f->unwritten))
+		list_push_back(&q->unwritten, &f->unwritten);
 	pthread_mutex_unlock(&q->lock);
+	pthread_mutex_unlock(&q->own_io);
 	return rc;
 }
 
@@ -383,12 +497,14 @@ static enum result remove_gone_files(struct queue *q, struct file_work *work,
 			continue;
 		}
 		touched[f->place] = true;
+		pthread_mutex_lock(&q->own_io);
 		pthread_mutex_lock(&q->lock);
 		f->gone = false;
 		f->log.flushed = 0;
 		buffer_reset(&f->log.pending);
 		map_remove(q->large_known, queue_id_slice(&f->id));
 		pthread_mutex_unlock(&q->lock);
+		pthread_mutex_unlock(&q->own_io);
 	}
 	for (int place = QUEUE_IN_LARGE; place <= QUEUE_IN_HOLD; place++)
 		if (touched[place] &&
