@@ -6,7 +6,6 @@
 #include "daemon/sandbox.h"
 #include "log/events.h"
 #include "os/file.h"
-#include "os/process.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +21,6 @@
 #define DRAIN_PATIENCE (5 * OS_SECOND)  /* for what does not wait for agents */
 #define AGENT_DELIVERIES 2000           /* at once, to an agent that serves any number */
 #define RECIPIENTS_MAX 1000             /* in one delivery: bound of delivery.ipc */
-#define SPARE_FILES 300
 #define HOUSEKEEPING (10 * OS_SECOND)
 
 /* ---- settings */
@@ -53,14 +51,16 @@ static struct sched_feedback feedback(const struct settings *settings, struct sl
 static int process_limit(const struct qmgr *q, struct slice transport)
 {
 	const struct master_service *s = master_cf_find(&q->services, transport, SERVICE_UNIX);
+	size_t share = descriptors_share(8); /* each has a connection, and there are other transports */
+	int most = share < AGENT_DELIVERIES ? (int)share : AGENT_DELIVERIES;
 	const struct privileges *p;
 
 	if (s == NULL)
 		return q->settings->default_process_limit;
 	if (!s->process_limit_default)
-		return s->process_limit > 0 ? s->process_limit : AGENT_DELIVERIES;
+		return s->process_limit > 0 ? s->process_limit : most;
 	p = privileges_find(s->command);
-	return p && p->kind == KIND_FIBERS ? AGENT_DELIVERIES : s->process_limit;
+	return p && p->kind == KIND_FIBERS ? most : s->process_limit;
 }
 
 static void transport_settings(void *arg, struct slice name, struct sched_transport_conf *out)
@@ -91,14 +91,12 @@ static void transport_settings(void *arg, struct slice name, struct sched_transp
 	};
 }
 
-/* active_limit - each active message has a file open. */
+/* active_limit - of messages far beyond those that descriptors allow to be delivered at once, none need be loaded. */
 static int active_limit(const struct settings *st)
 {
-	uint64_t files = os_file_limit();
-	uint64_t most = files > 2 * SPARE_FILES ? (files - SPARE_FILES) / 2 : SPARE_FILES / 2;
+	size_t most = descriptors_share(2);
 
-	return (uint64_t)st->qmgr_message_active_limit < most ? st->qmgr_message_active_limit
-							      : (int)most;
+	return (size_t)st->qmgr_message_active_limit < most ? st->qmgr_message_active_limit : (int)most;
 }
 
 static void scheduler_make(struct qmgr *q)
@@ -303,6 +301,7 @@ static void qmgr_start(struct daemon_context *context)
 	fiber_cond_init(&q->quiet);
 	fiber_cond_init(&q->dirty);
 	fiber_cond_init(&q->defer_work);
+	fiber_cond_init(&q->contents);
 	q->index = index_create();
 	q->agents = map_create();
 	list_init(&q->claims);

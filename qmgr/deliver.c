@@ -344,13 +344,30 @@ void deliver_abandon(struct qmgr *q, bool away)
 	}
 }
 
+/* unreadable - its file cannot be opened for the agent. */
+static void unreadable(struct delivery *dv, const struct queue_error *error)
+{
+	struct queue_id id;
+
+	message_id(dv->message, &id);
+	if (error->reason != QUEUE_GONE)
+		queue_problem(&id, "cannot read message", error);
+	defer_rest(dv, SL("4.3.0 cannot read message"));
+}
+
 static void delivery_run(struct delivery *dv, struct sched_event *e)
 {
 	struct delivery_deliver_done done = {0};
 	enum ipc_status status = IPC_LOST;
 	const char *why = "";
-	struct agent *a = attempt(dv, &done, &status, &why);
+	struct queue_error error;
+	enum result rc = content_take(dv->q, dv->message, &error);
+	struct agent *a = NULL;
 
+	if (rc == RES_OK) {
+		a = attempt(dv, &done, &status, &why);
+		content_give(dv->q, dv->message);
+	}
 	if (a) {
 		/* The outcome of what it forgot is unknown. */
 		defer_rest(dv, SL("4.3.0 delivery agent gave no outcome"));
@@ -368,6 +385,10 @@ static void delivery_run(struct delivery *dv, struct sched_event *e)
 	}
 	if (dv->abandoned) {
 		leave_behind(dv);
+		return;
+	}
+	if (rc != RES_OK) {
+		unreadable(dv, &error);
 		return;
 	}
 	if (why != NULL) {

@@ -33,14 +33,23 @@ static void open_on_thread(void *arg)
 				       &o->error);
 }
 
-void loaded_free(struct message *m)
+void queue_problem(const struct queue_id *id, const char *what, const struct queue_error *error)
+{
+	if (error->errnum != 0)
+		log_warning_text("%s: %s: %s: %s: %s", id->text, what, queue_reason_text(error->reason),
+				 error->what ? error->what : "system", strerror(error->errnum));
+	else
+		log_warning_text("%s: %s: %s", id->text, what, queue_reason_text(error->reason));
+}
+
+void loaded_free(struct qmgr *q, struct message *m)
 {
 	struct loaded *loaded = m->loaded;
 
 	if (loaded == NULL)
 		return;
 	m->loaded = NULL;
-	queue_message_close(&loaded->m);
+	content_close(q, loaded);
 	arena_destroy(&loaded->arena);
 	free(loaded);
 }
@@ -60,12 +69,12 @@ enum result loaded_open(struct qmgr *q, struct message *m, struct queue_error *e
 	if (o.result == RES_OK) {
 		o.loaded->active_since = os_wall();
 		m->loaded = o.loaded;
+		content_loaded(q, o.loaded);
 		return RES_OK;
 	}
 	*error = o.error;
 	if (o.result != RES_PERM || o.error.reason != QUEUE_GONE)
-		log_warning_text("%s: cannot read message: %s", o.location.id.text,
-				 queue_reason_text(o.error.reason));
+		queue_problem(&o.location.id, "cannot read message", &o.error);
 	arena_destroy(&o.loaded->arena);
 	free(o.loaded);
 	return o.result;

@@ -16,6 +16,7 @@ pkglibexec_PROGRAMS += qmgr/qmgr
 qmgr_qmgr_SOURCES = \
 	qmgr/agent.c \
 	qmgr/claim.c \
+	qmgr/content.c \
 	qmgr/control.c \
 	qmgr/daemon.c \
 	qmgr/deliver.c \
@@ -35,4 +36,4 @@ tests_system_queue_put_LDADD = $(COMMAND_LIBS)
 
 dist_man8_MANS += man/qmgr.8
 EXTRA_DIST += tests/system/qmgr_world.py tests/system/test_qmgr.py tests/system/test_postqueue.py \
-	tests/system/test_reload.py
+	tests/system/test_reload.py tests/system/test_drain.py

@@ -7,6 +7,7 @@
  *   event.c    events into the scheduler, its actions into fibers
  *   index.c    all messages by id
  *   load.c     reading a message, where its recipients go
+ *   content.c  descriptors of loaded messages
  *   agent.c    connections to delivery agents
  *   deliver.c  one delivery: request, outcomes, marks
  *   settle.c   the end of a round: reports, removal, deferral, hold
@@ -53,6 +54,8 @@ struct loaded {
 	bool logged;          /* "queue active" */
 	bool changed;         /* there are deferrals that are not on disk */
 	bool away;            /* such a one says that a delivery goes on without us */
+	unsigned content_users; /* deliveries and reports that need its descriptor */
+	bool content_opening;
 	bool again;           /* an agent died with it: a recipient of it is free, and is tried at once */
 };
 
@@ -104,6 +107,8 @@ struct qmgr {
 	int64_t claims_until;    /* until then a recipient that is marked as away is waited for */
 
 	struct map *agents; /* struct agent_pool by transport */
+	struct fiber_cond contents; /* one was closed, or opened again */
+	size_t open_contents;    /* loaded messages that have their descriptors */
 	struct ipc_client *bounce;
 	uint64_t delivered;
 	uint64_t deferred;
@@ -144,10 +149,27 @@ void work_end(struct qmgr *q);
 
 /* ---- load.c */
 
+/* queue_problem - the warning that something could not be done to a message. */
+void queue_problem(const struct queue_id *id, const char *what, const struct queue_error *error);
 /* loaded_open - read the message; RES_OK: m->loaded is there. */
 enum result loaded_open(struct qmgr *q, struct message *m, struct queue_error *error);
 void load_start(struct qmgr *q, const struct sched_action *action);
-void loaded_free(struct message *m);
+void loaded_free(struct qmgr *q, struct message *m);
+
+/* ---- content.c */
+
+/* descriptors_share - one part in `parts` of those that this process may have and does not need for itself. */
+size_t descriptors_share(size_t parts);
+/* content_loaded - a message that waits for its turn keeps its descriptor only while few do. */
+void content_loaded(struct qmgr *q, struct loaded *loaded);
+/*
+ * content_take - m->loaded->m.fd is there until content_give; waits for room, and for the disk. Anything but
+ * RES_OK: it is not, and needs no content_give.
+ */
+enum result content_take(struct qmgr *q, struct message *m, struct queue_error *error);
+void content_give(struct qmgr *q, struct message *m);
+/* content_close - at the end of its being loaded. */
+void content_close(struct qmgr *q, struct loaded *loaded);
 
 /* ---- agent.c */
 

@@ -86,9 +86,6 @@ static enum result send_part(const struct report *rp, size_t from, size_t count)
 	struct bounce_report_result answer = {0};
 	struct bounce_report m = {.kind = rp->kind,
 				  .queue_id = queue_id_slice(&env->id),
-				  .content = loaded->m.fd,
-				  .offset = loaded->m.content_offset,
-				  .size = loaded->m.content_size,
 				  .flags = env->flags,
 				  .sender = env->sender,
 				  .ret = (enum mail_ret)env->ret,
@@ -97,11 +94,20 @@ static enum result send_part(const struct report *rp, size_t from, size_t count)
 				  .expires = rp->expires,
 				  .recipients = recipients,
 				  .recipients_count = count};
+	struct queue_error error;
 	enum ipc_status status;
 
+	if (content_take(rp->q, rp->message, &error) != RES_OK) {
+		queue_problem(&env->id, "cannot read message", &error);
+		return RES_TEMP;
+	}
+	m.content = loaded->m.fd;
+	m.offset = loaded->m.content_offset;
+	m.size = loaded->m.content_size;
 	recipients_fill(rp, from, count, recipients);
 	status = bounce_report_ask(rp->q->bounce, &m, rp->arena, &answer,
 				   os_deadline(rp->q->settings->ipc_timeout), NULL);
+	content_give(rp->q, rp->message);
 	if (status != IPC_OK) {
 		LOG(service_problem, .service = rp->q->settings->bounce_service_name,
 		    .problem = slice_str(ipc_status_text(status)));

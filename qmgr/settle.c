@@ -166,8 +166,7 @@ static void put_aside(struct settling *s, int64_t until)
 	if (p.item.result == RES_OK)
 		message_set_location(m, &p.item.location);
 	else
-		log_warning_text("%s: cannot be put aside: %s", p.item.location.id.text,
-				 queue_reason_text(p.item.error.reason));
+		queue_problem(&p.item.location.id, "cannot be put aside", &p.item.error);
 }
 
 /* ---- the end of a message */
@@ -176,7 +175,7 @@ static void settled(struct settling *s, enum sched_state state, int64_t until)
 {
 	struct message *m = s->message;
 
-	loaded_free(m);
+	loaded_free(s->q, m);
 	event_take(s->q, &(struct sched_event){.type = SCHED_EV_SETTLED,
 					       .item = &m->item,
 					       .state = state,
@@ -347,8 +346,7 @@ static void move(struct settling *s, void (*on_thread)(void *arg), enum sched_st
 	if (s->result == RES_OK) {
 		message_set_location(s->message, &s->location);
 	} else {
-		log_warning_text("%s: cannot be moved: %s", s->location.id.text,
-				 queue_reason_text(s->error.reason));
+		queue_problem(&s->location.id, "cannot be moved", &s->error);
 		if (s->message->place == QUEUE_IN_HOLD)
 			then = SCHED_HELD;
 		else if (then == SCHED_HELD)
@@ -389,8 +387,7 @@ static void requeue(struct settling *s)
 		return;
 	}
 	if (asked)
-		log_warning_text("%s: cannot be requeued: %s", s->location.id.text,
-				 queue_reason_text(s->error.reason));
+		queue_problem(&s->location.id, "cannot be requeued", &s->error);
 	s->when = os_wall();
 	if (s->message->place == QUEUE_IN_HOLD)
 		move(s, release_on_thread, SCHED_INCOMING);
