@@ -248,15 +248,19 @@ static bool order_through_conn(struct postsuper *ps, struct ipc_conn *conn, cons
 static bool order_through_qmgr(struct postsuper *ps, struct slice path, const struct order *o)
 {
 	int64_t give_up = os_deadline(CHANGE_PATIENCE);
+	uint64_t before = ps->done[o->op];
 	struct ipc_conn *conn;
 
-	for (;;) {
+	for (bool lost = false;; lost = true) {
 		bool ok;
 
 		if (ipc_connect_blocking(path.p, os_deadline(CHANGE_PATIENCE), &conn) != IPC_OK)
 			return false;
 		ok = order_through_conn(ps, conn, o);
 		ipc_conn_close(&conn);
+		if (ok && lost && ps->done[o->op] == before)
+			command_warn(&ps->command, "the queue manager was replaced meanwhile: what it "
+						   "may have done is not counted");
 		if (ok)
 			return true;
 		if (os_now() > give_up)

@@ -173,6 +173,24 @@ static uint64_t flush_site(struct qmgr *q, struct slice site)
 	return done;
 }
 
+/*
+ * order_begin - false: this qmgr ends, and its successor is to be asked. Else the order is carried out and
+ * answered, whatever comes: who lost the answer would find at the successor that there is no such message.
+ */
+static bool order_begin(struct client *c)
+{
+	if (c->q->stopping || daemon_draining(c->q->context))
+		return false;
+	daemon_session_idle(c->session, false);
+	return true;
+}
+
+static enum ipc_status order_end(struct client *c, enum ipc_status status)
+{
+	daemon_session_idle(c->session, true);
+	return status;
+}
+
 static enum ipc_status on_flush(struct ipc_conn *conn, const void *msg, struct arena *arena, void *arg)
 {
 	const struct qmgr_queue_flush *m = msg;
@@ -182,6 +200,8 @@ static enum ipc_status on_flush(struct ipc_conn *conn, const void *msg, struct a
 	struct message *one;
 
 	(void)arena;
+	if (!order_begin(c))
+		return IPC_LOST;
 	switch (m->what) {
 	case QMGR_FLUSH_ALL:
 		event_take(c->q, &(struct sched_event){.type = SCHED_EV_FLUSH});
@@ -199,7 +219,7 @@ static enum ipc_status on_flush(struct ipc_conn *conn, const void *msg, struct a
 	case QMGR_FLUSH_MAILDROP:
 		break;
 	}
-	return qmgr_control_done_send(conn, &done, reply_deadline(c));
+	return order_end(c, qmgr_control_done_send(conn, &done, reply_deadline(c)));
 }
 
 /* ---- control */
@@ -336,6 +356,8 @@ static enum ipc_status on_control(struct ipc_conn *conn, const void *msg, struct
 		return qmgr_control_done_send(
 		    conn, &(struct qmgr_control_done){.error = SL("not allowed")},
 		    reply_deadline(c));
+	if (!order_begin(c))
+		return IPC_LOST;
 	ids = control_targets(c->q, m, &count);
 	for (size_t i = 0; i < count; i++) {
 		struct message *one = index_find(c->q->index, &ids[i]);
@@ -350,10 +372,10 @@ static enum ipc_status on_control(struct ipc_conn *conn, const void *msg, struct
 	fiber_offload(sync_on_thread, c->q, "sync");
 	status = send_ids(c, conn, ids, count, arena);
 	free(ids);
-	if (status != IPC_OK)
-		return status;
-	return qmgr_control_done_send(conn, &(struct qmgr_control_done){.count = count},
-				      reply_deadline(c));
+	if (status == IPC_OK)
+		status = qmgr_control_done_send(conn, &(struct qmgr_control_done){.count = count},
+						reply_deadline(c));
+	return order_end(c, status);
 }
 
 static bool is_active(const struct message *m, void *arg)
