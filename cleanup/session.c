@@ -88,6 +88,8 @@ static enum ipc_status begin(struct session *s, struct ipc_frame *frame)
 		return IPC_GARBAGE;
 	m = s->message = message_create(s->process);
 	daemon_session_idle(s->daemon, false);
+	/* told to go at the moment at which it came, perhaps: this message is seen through */
+	fiber_uncancel();
 	if (!cleanup_envelope_begin_decode(frame, m->arena, &m->facts))
 		return IPC_GARBAGE;
 	if (!enough_space(s->process, m->facts.size_hint))

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define RECIPIENTS_MAX 1000 /* of one request: bound of delivery.ipc */
+#define TRIES_MOST 3
 
 struct delivery {
 	struct list link; /* in q->deliveries */
@@ -284,27 +285,29 @@ static enum ipc_status converse(struct delivery *dv, struct agent *a,
 }
 
 /*
- * attempt - a kept connection may have ended while it was idle (the agent was replaced): as long as
- * nothing has come over it, the request is made once more over a new one.
+ * attempt - a kept connection may have ended while it was idle, and so may a new one at the moment at which
+ * its agent was replaced (what that left unread is a reset: IPC_LOST): as long as nothing has come over
+ * it, the request is made again over a new one.
  */
 static struct agent *attempt(struct delivery *dv, struct delivery_deliver_done *done,
 			     enum ipc_status *status, const char **why)
 {
 	struct delivery_deliver request;
 	struct agent *a = agent_take(dv->q, dv->d->transport, dv->d->nexthop, false, why);
-	bool used = a && a->used;
 
 	request_fill(dv, &request);
-	while (a) {
+	for (int tries = 1; a; tries++) {
+		bool used = a->used;
+
 		*status = converse(dv, a, &request, done);
 		if (*status == IPC_OK)
 			return a;
 		agent_drop(a);
 		a = NULL;
 		*why = NULL;
-		if (!used || dv->begun || *status == IPC_REFUSED || *status == IPC_CANCELLED)
+		if (dv->begun || tries == TRIES_MOST || !(used || *status == IPC_LOST) ||
+		    *status == IPC_REFUSED || *status == IPC_CANCELLED)
 			break;
-		used = false;
 		a = agent_take(dv->q, dv->d->transport, dv->d->nexthop, true, why);
 	}
 	return NULL;

@@ -104,6 +104,8 @@ static bool begin(struct serving *s, struct ipc_frame *frame)
 		return false;
 	}
 	daemon_session_idle(s->session, false);
+	/* told to go at the moment at which it came, perhaps: this delivery is seen through */
+	fiber_uncancel();
 	daemon_session_note(s->session, s->request.queue_id);
 	link_begin(&s->link, &s->request);
 	s->busy = true;

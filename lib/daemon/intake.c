@@ -16,6 +16,7 @@ struct intake {
 	struct buffer gathered;  /* frames; all of them from the first on, until cleanup has answered */
 	struct buffer chunk;	 /* content that is not in a frame yet */
 	struct slice id;	 /* absent until cleanup has taken the envelope */
+	bool whole;		 /* the commit is among what is gathered, or has been sent */
 	bool clean;		 /* the connection is free for the next message */
 	bool failed;
 	struct intake_result failure;
@@ -106,9 +107,9 @@ static enum ipc_status introduce(struct intake *in, struct cleanup_envelope_begu
 
 /*
  * first_contact - send all there is, and hear what cleanup says to the envelope. A connection that ends
- * before that was an idle one of a cleanup that has been replaced, as a rule; everything is still
- * here, so it is said once more, over a new one. (If cleanup died with the whole message in hand, that may
- * make two of it, as a client that has to come again would.)
+ * before that was an idle one of a cleanup that has been replaced, as a rule; everything is still here, so
+ * it is said once more, over a new one. Not when cleanup has read all of it, the commit included, before it
+ * ended without a word (what it leaves unread comes back as a reset): it may have made the message durable.
  */
 static enum ipc_status first_contact(struct intake *in, struct cleanup_envelope_begun *begun,
 				     int64_t deadline)
@@ -118,7 +119,7 @@ static enum ipc_status first_contact(struct intake *in, struct cleanup_envelope_
 	if (status != IPC_OK)
 		return status;
 	status = introduce(in, begun, deadline);
-	if (status != IPC_LOST && status != IPC_END)
+	if (status != IPC_LOST && (status != IPC_END || in->whole))
 		return status;
 	ipc_conn_close(&in->conn);
 	status = ipc_client_new(in->client, deadline, &in->conn);
@@ -232,6 +233,7 @@ enum result intake_commit(struct intake *in, int64_t deadline, struct intake_res
 	/* of a message that has failed before now, cleanup has no commit: intake_end gives it up */
 	frame_chunk(in);
 	add(in, &cleanup_envelope_commit_message, NULL);
+	in->whole = true;
 	if (in->failed) {
 		*result = in->failure;
 		return result->outcome;
