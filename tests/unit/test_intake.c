@@ -243,28 +243,28 @@ static void trouble(enum moment moment, unsigned times)
 	cleanup.commits = cleanup.begins = cleanup.connections = 0;
 }
 
-static void expect(struct ipc_client *client, enum moment moment, unsigned times, bool open, int code)
+/* expect - of a client that has no connection yet. */
+static void expect(enum moment moment, unsigned times, bool open, int code)
 {
+	struct ipc_client *client = ipc_client_create(cleanup.path, 2);
+
 	trouble(moment, times);
 	assert_int_equal(send_message(client, 4000, 4000, open).code, code);
 	assert_int_equal(cleanup.commits, code == 250);
 	assert_int_equal(cleanup.trouble, 0);
+	ipc_client_destroy(&client);
 }
 
 /*
  * A connection that ends before cleanup has spoken costs nobody anything; a second one does. Nor is
  * anything said twice that cleanup has read to its end, the commit included.
  */
-static void stale_connections(const char *path)
+static void stale_connections(void)
 {
 	for (int open = 0; open < 2; open++) {
-		/* with none that is idle: an old one would serve */
-		struct ipc_client *client = ipc_client_create(path, 0);
-
-		expect(client, UNREAD, 1, open, 250);
-		expect(client, UNREAD, 2, open, 451);
-		expect(client, AT_BEGIN, 1, open, open ? 250 : 451);
-		ipc_client_destroy(&client);
+		expect(UNREAD, 1, open, 250);
+		expect(UNREAD, 2, open, 451);
+		expect(AT_BEGIN, 1, open, open ? 250 : 451);
 	}
 }
 
@@ -355,7 +355,7 @@ static void intake_main(void *arg)
 	client = ipc_client_create(cleanup.path, 2);
 	sizes(client);
 	many_recipients(client);
-	stale_connections(cleanup.path);
+	stale_connections();
 	death_in_the_middle(client);
 	late_result(client);
 	refused_envelopes(client);
