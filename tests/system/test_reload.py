@@ -438,3 +438,33 @@ def test_recipients_that_were_not_begun_do_not_wait(slow):
     mx.wait_log(r"qmgr\[\d+\]: \w+: removed", 20)
     assert sorted(r for m in hop.messages for r in m["recipients"]) == [f"{c}@far.test" for c in "abcd"]
     assert listing(mx) == {}
+
+
+def test_reloads_under_load_cost_and_repeat_nothing(instance):
+    """Clients hear 250 only, and each message is delivered once, at the first try, however often it is reloaded."""
+    mx = instance(default_transport="discard:x")
+    end, good, bad = time.monotonic() + 6, [], []
+
+    def client():
+        while time.monotonic() < end:
+            try:
+                with mx.smtp() as s:
+                    for _ in range(5):
+                        s.sendmail("a@client.test", ["x@far.test"], "Subject: x\r\n\r\nhello\r\n")
+                        good.append(1)
+            except Exception as e:
+                bad.append(repr(e))
+
+    clients = [threading.Thread(target=client) for _ in range(4)]
+    for t in clients:
+        t.start()
+    while time.monotonic() < end - .5:
+        time.sleep(.3)
+        mx.reload()
+    for t in clients:
+        t.join()
+    assert not bad and good
+    eventually(lambda: "Mail queue is empty" in mx.mailq(), 20, "an empty queue")
+    eventually(lambda: len(re.findall(r"status=sent", mx.log())) >= len(good), 5, "all outcomes in the log")
+    time.sleep(.2)
+    assert [len(re.findall(p, mx.log())) for p in (r"status=sent", r"status=deferred")] == [len(good), 0]
