@@ -199,9 +199,7 @@ def main():
     finally:
         world.umount(scratch, 2)
         scratch.rmdir()
-    for name in sorted({n for n, _ in outcomes}):
-        print(f"  {name:<20}" + "  ".join(f"{what} {c}" for (n, what), c in sorted(outcomes.items())
-                                          if n == name))
+    kill.print_outcomes(outcomes)
     print(f"failing {options.daemon} seed {options.seed}, {len(points)} points in "
           f"{time.monotonic() - begun:.0f} s: {total}", flush=True)
     sys.exit(0 if total.good and not broken else 1)

@@ -277,6 +277,13 @@ def share(options, number, points, scratch, results, kind=Share):
         results.put((None, None, 0, f"share {number}: {e!r}\n{traceback.format_exc()}"))
 
 
+def print_outcomes(outcomes):
+    """A line for each name, of how often what came of it."""
+    for name in sorted({n for n, _ in outcomes}):
+        print(f"  {name:<20}" + "  ".join(f"{what} {c}" for (n, what), c in sorted(outcomes.items())
+                                          if n == name))
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("points", type=int, nargs="?", default=500)
@@ -318,9 +325,7 @@ def main():
     finally:
         world.umount(scratch, 2)
         scratch.rmdir()
-    for name in sorted({n for n, _ in outcomes}):
-        print(f"  {name:<20}" + "  ".join(f"{what} {c}" for (n, what), c in sorted(outcomes.items())
-                                          if n == name))
+    print_outcomes(outcomes)
     print(f"kill seed {options.seed} in {time.monotonic() - begun:.0f} s, slowest start {slowest:.1f} s: "
           f"{total}", flush=True)
     sys.exit(0 if total.good and not broken else 1)

@@ -11,9 +11,8 @@ import pathlib
 import shutil
 import signal
 import subprocess
-import tempfile
 
-from harness import PATIENCE, Instance, eventually, free_port
+from harness import PATIENCE, Instance, eventually
 from peers import POSTFIX, peer
 
 MASTER_CF = """\
@@ -74,42 +73,16 @@ class Postfix(Instance):
     """Debian's Postfix with an Instance's face."""
 
     def __init__(self, master_cf=MASTER_CF, services=(), **settings):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="beside-postfix-"))
-        self.dir.chmod(0o755)
-        self.etc, self.queue, self.data = self.dir / "etc", self.dir / "queue", self.dir / "data"
-        self.maillog = self.dir / "mail.log"
-        for d in (self.etc, self.queue, self.data):
-            d.mkdir()
-        os.chown(self.data, 65101, 65101)
-        self.maillog.touch()  # commands write to it when no postlogd runs
-        self.maillog.chmod(0o666)
-        self.port = free_port()
-        self.settings = {
-            "compatibility_level": "3.6",
-            "queue_directory": self.queue,
-            "data_directory": self.data,
+        self.prepare("beside-postfix-", master_cf, services, {
             "daemon_directory": "/usr/lib/postfix/sbin",
             "command_directory": "/usr/sbin",
             "shlib_directory": "/usr/lib/postfix",
-            "myhostname": "mx.example.test",
-            "mydestination": "$myhostname, localhost, example.test",
-            "mynetworks": "127.0.0.0/8",
-            "inet_interfaces": "127.0.0.1",
-            "inet_protocols": "ipv4",
-            "home_mailbox": "Maildir/",
-            "alias_maps": "",
-            "alias_database": "",
-            "maillog_file": self.maillog,
-            "maillog_file_prefixes": self.dir,
-            "syslog_name": "postfix",
-            "biff": "no",
             "mail_owner": "postfix",
             "setgid_group": "postdrop",
-        }
-        self.settings.update(settings)
-        self.services = list(services)
-        self.master_text = master_cf
-        self.write_configuration()
+            **settings})
+        os.chown(self.data, 65101, 65101)
+        self.maillog.touch()  # commands write to it when no postlogd runs
+        self.maillog.chmod(0o666)
         root = peer("postfix", POSTFIX)
         self.scratch = self.dir / "scratch"
         self.scratch.mkdir()

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from harness import LIBEXEC, Instance, Sink
+from qmgr_world import World
 
 
 def pytest_configure(config):
@@ -29,6 +30,20 @@ def instance():
     yield make
     for i in made:
         i.destroy()
+
+
+@pytest.fixture
+def world():
+    """A factory: world(name=value, ...) gives a qmgr among played neighbours that ends with the test."""
+    made = []
+
+    def make(**settings):
+        made.append(World(**settings))
+        return made[-1]
+
+    yield make
+    for w in made:
+        w.close()
 
 
 @pytest.fixture

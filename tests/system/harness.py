@@ -93,7 +93,13 @@ class Instance:
     under = ()  # a command line that runs another: what every command of this instance is run under
 
     def __init__(self, master_cf=MASTER_CF, services=(), **settings):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="postrider-test-"))
+        self.prepare("postrider-test-", master_cf, services, settings)
+        self.process = None
+        change_alternates(lambda listed: listed.add(str(self.etc)))
+
+    def prepare(self, prefix, master_cf, services, settings):
+        """Its directories, its port and its configuration."""
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=prefix))
         self.dir.chmod(0o755)
         self.etc = self.dir / "etc"
         self.queue = self.dir / "queue"
@@ -124,8 +130,6 @@ class Instance:
         self.services = list(services)
         self.master_text = master_cf
         self.write_configuration()
-        self.process = None
-        change_alternates(lambda listed: listed.add(str(self.etc)))
 
     # ---- configuration
 

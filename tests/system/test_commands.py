@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from harness import PREFIX, SBIN, Instance, eventually
-from qmgr_world import DEFERRED, SENT, World
+from qmgr_world import DEFERRED, SENT
 
 # command, arguments that do nothing much, exit status of a fatal error
 COMMANDS = [
@@ -84,19 +84,6 @@ def test_unknown_options_are_refused(unstarted, command, arguments, status):
 
 
 # ---- postkick
-
-@pytest.fixture
-def world():
-    made = []
-
-    def make(**settings):
-        made.append(World(**settings))
-        return made[-1]
-
-    yield make
-    for w in made:
-        w.close()
-
 
 def test_kick_qmgr_flushes(world):
     w = world(minimal_backoff_time="1000s", maximal_backoff_time="4000s")

@@ -12,20 +12,7 @@ import time
 import pytest
 
 from harness import PATIENCE, eventually
-from qmgr_world import DEFERRED, SENT, Fields, World, frame, text
-
-
-@pytest.fixture
-def world():
-    made = []
-
-    def make(**settings):
-        made.append(World(**settings))
-        return made[-1]
-
-    yield make
-    for w in made:
-        w.close()
+from qmgr_world import DEFERRED, SENT, Fields, frame, text
 
 
 def waiting(w):

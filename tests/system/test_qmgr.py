@@ -7,23 +7,8 @@ import signal
 import threading
 import time
 
-import pytest
-
 from harness import eventually
-from qmgr_world import BOUNCED, DEFERRED, DELAY, FAILURE, SENT, SUCCESS, Claim, World
-
-
-@pytest.fixture
-def world():
-    made = []
-
-    def make(**settings):
-        made.append(World(**settings))
-        return made[-1]
-
-    yield make
-    for w in made:
-        w.close()
+from qmgr_world import BOUNCED, DEFERRED, DELAY, FAILURE, SENT, SUCCESS, Claim
 
 
 def listing(w):
