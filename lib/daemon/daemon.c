@@ -253,6 +253,9 @@ int daemon_main(int argc, char **argv, const struct daemon *daemon)
 	os_umask(077);
 	tzset();
 	set_limits(&run);
+	/* not so where users' programs would inherit it; where the kernel refuses, all works as well */
+	if (run.row->kind == KIND_FIBERS)
+		(void)os_schedule_batch();
 	if (!enter_sandbox(&run, arguments.chroot)) {
 		log_close();
 		return 1;

@@ -7,6 +7,7 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -230,6 +231,13 @@ long os_processor_count(void)
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
 
 	return n > 0 ? n : 1;
+}
+
+int os_schedule_batch(void)
+{
+	struct sched_param param = {.sched_priority = 0};
+
+	return sched_setscheduler(0, SCHED_BATCH, &param);
 }
 
 int os_pipe(int ends[2])

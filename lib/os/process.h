@@ -74,6 +74,12 @@ uint64_t os_file_limit(void);
 /* os_limit - hard and soft limit of RLIMIT_...; never raises one. */
 int os_limit(int resource, uint64_t limit);
 long os_processor_count(void);
+/*
+ * os_schedule_batch - from now on, what wakes this process (and its threads to come) does not take the
+ * processor from what runs there (SCHED_BATCH, sched(7)): events gather meanwhile and are served together.
+ * The share of the processor stays the same. Inherited by children.
+ */
+int os_schedule_batch(void);
 
 /* ---- users and capabilities */
 
