@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* session - one client's connection, from greeting to disconnect. */
-#include "address/idna.h"
+#include "address/utf8.h"
 #include "log/events.h"
 #include "message/header.h"
 #include "smtpd/smtpd.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "address/domain.h"
-#include "address/idna.h"
+#include "address/utf8.h"
 
 #define DOMAIN_MAX 255
 #define LABEL_MAX 63

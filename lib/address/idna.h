@@ -12,7 +12,5 @@ bool idna_to_ascii(struct arena *arena, struct slice utf8, struct slice *ascii);
 /* idna_to_utf8 - U-labels; names without "xn--" labels come back as they are. False: bad A-label.
  */
 bool idna_to_utf8(struct arena *arena, struct slice ascii, struct slice *utf8);
-/* utf8_valid - RFC 3629: shortest form, no surrogates, nothing past U+10FFFF. */
-bool utf8_valid(struct slice s);
 
 #endif

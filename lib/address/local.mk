@@ -4,7 +4,8 @@ lib_libaddress_a_SOURCES = \
 	lib/address/domain.c lib/address/domain.h \
 	lib/address/idna.c lib/address/idna.h \
 	lib/address/list.c lib/address/list.h \
-	lib/address/path.c lib/address/path.h
+	lib/address/path.c lib/address/path.h \
+	lib/address/utf8.c lib/address/utf8.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_address

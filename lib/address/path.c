@@ -2,7 +2,7 @@
 #include "address/path.h"
 #include "address/address.h"
 #include "address/domain.h"
-#include "address/idna.h"
+#include "address/utf8.h"
 #include "address/list.h"
 
 static size_t skip_blanks(struct slice s, size_t at)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "message/dsn.h"
-#include "address/idna.h"
+#include "address/utf8.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtp/reply.h"
-#include "address/idna.h"
+#include "address/utf8.h"
 #include "smtp/status.h"
 
 #define MAX_LINES_DEFAULT 1000

@@ -4,6 +4,7 @@
 #include "address/address.h"
 #include "address/domain.h"
 #include "address/idna.h"
+#include "address/utf8.h"
 #include "address/list.h"
 #include "address/path.h"
 
