@@ -114,7 +114,7 @@ static bool is_delivery(const struct master_service *service)
 static void add_declared(const struct postconf *pc, struct names *names)
 {
 	for (size_t i = 0; i < parameter_count; i++) {
-		struct slice name = slice_str(parameters[i].name);
+		struct slice name = parameter_slice(parameters[i].name);
 
 		if (!parameters[i].template && (!pc->only_given || given_by_user(pc, name)))
 			names->items[names->count++] = name;
@@ -126,7 +126,7 @@ static void add_templates(const struct postconf *pc, const struct master_service
 {
 	for (size_t i = 0; i < parameter_count; i++) {
 		struct slice suffix =
-		    slice_from(slice_str(parameters[i].name), sizeof("transport") - 1);
+		    slice_from(parameter_slice(parameters[i].name), sizeof("transport") - 1);
 		struct slice name;
 
 		if (!parameters[i].template || (slice_eq(suffix, SL("_time_limit")) &&

@@ -112,7 +112,7 @@ static void take_table(struct parser *parser, struct slice spec, struct restrict
 /* take_argument - false: there is none, or a wrong one. */
 static bool take_argument(struct parser *parser, struct restriction *r)
 {
-	struct parameter seconds = {.name = "sleep", .unit = 's', .min = 0, .max = INT64_MAX};
+	struct parameter seconds = {.unit = 's', .min = 0, .max = INT64_MAX};
 	struct slice word;
 
 	if (r->kind->arg == ARG_NONE || r->kind->arg == ARG_NOT_BUILT)

@@ -14,7 +14,7 @@ const struct parameter *parameter_find(struct slice name)
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = slice_cmp(name, slice_str(parameters[middle].name));
+		int order = slice_cmp(name, parameter_slice(parameters[middle].name));
 
 		if (order == 0)
 			return &parameters[middle];
@@ -34,14 +34,14 @@ const struct parameter *parameter_find_template(struct slice name, struct slice 
 		if (!parameters[i].template)
 			continue;
 		/* "_destination_rate_delay", its underscore included */
-		suffix = slice_from(slice_str(parameters[i].name), sizeof(TEMPLATE_PREFIX) - 2);
+		suffix = slice_from(parameter_slice(parameters[i].name), sizeof(TEMPLATE_PREFIX) - 2);
 		if (name.n > suffix.n && slice_ends(name, suffix)) {
 			/* NAME_destination_recipient_limit also ends in _recipient_limit. */
 			const struct parameter *longer = NULL;
 
 			*transport = slice_sub(name, 0, name.n - suffix.n);
 			for (size_t j = 0; j < parameter_count && !longer; j++) {
-				struct slice other = slice_str(parameters[j].name);
+				struct slice other = parameter_slice(parameters[j].name);
 
 				if (!parameters[j].template || j == i)
 					continue;
@@ -188,24 +188,25 @@ static bool word_in(struct slice word, struct slice words)
 static const char *check_words(const struct parameter *p, struct slice text, struct arena *arena)
 {
 	struct slice rest = text;
+	struct slice values = parameter_slice(p->values);
 	struct slice word;
 
-	if (p->values[0] == '\0')
+	if (values.n == 0)
 		return NULL;
 	if (p->type == PARAM_ENUM) {
 		/* Empty stands for "not set" where the default is, or may become, empty. */
-		bool empty_allowed = p->initial[0] == '\0' || p->initial[0] == '$';
+		struct slice initial = parameter_slice(p->initial);
 
-		if (text.n == 0 ? empty_allowed : word_in(text, slice_str(p->values)))
+		if (text.n == 0 ? initial.n == 0 || initial.p[0] == '$' : word_in(text, values))
 			return NULL;
-		return arena_printf(arena, "bad value \"%.*s\": one of these is allowed: %s",
-				    SL_ARG(text), p->values)
+		return arena_printf(arena, "bad value \"%.*s\": one of these is allowed: %.*s",
+				    SL_ARG(text), SL_ARG(values))
 		    .p;
 	}
 	while (slice_next(&rest, ", \t\r\n", &word))
-		if (!word_in(word, slice_str(p->values)))
-			return arena_printf(arena, "bad word \"%.*s\": these are allowed: %s",
-					    SL_ARG(word), p->values)
+		if (!word_in(word, values))
+			return arena_printf(arena, "bad word \"%.*s\": these are allowed: %.*s",
+					    SL_ARG(word), SL_ARG(values))
 			    .p;
 	return NULL;
 }
@@ -232,6 +233,26 @@ static const char *check_networks(struct slice text, struct arena *arena)
 			    .p;
 	}
 	return NULL;
+}
+
+void parameter_store_fixed(const struct parameter *p, void *where)
+{
+	switch (p->type) {
+	case PARAM_BOOL:
+		*(bool *)where = p->number != 0;
+		break;
+	case PARAM_INT:
+		*(int *)where = (int)p->number;
+		break;
+	case PARAM_SIZE:
+		*(uint64_t *)where = (uint64_t)p->number;
+		break;
+	case PARAM_TIME:
+		*(int64_t *)where = p->number;
+		break;
+	default:
+		*(struct slice *)where = parameter_slice(p->initial);
+	}
 }
 
 const char *parameter_store(const struct parameter *p, struct slice text, struct arena *arena,

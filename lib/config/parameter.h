@@ -30,25 +30,38 @@ enum parameter_origin {
 	ORIGIN_RUNTIME /* set by the program: process_name, process_id */
 };
 
+/* A text of the table: no pointer, so that the table needs no relocation; parameter_slice() reads it. */
+struct parameter_text {
+	uint32_t at;
+	uint32_t n;
+};
+
 struct parameter {
-	const char *name;
+	struct parameter_text name;
 	enum parameter_type type;
 	enum parameter_origin origin;
 	bool template;	     /* the name is transport_X and stands for NAME_X of every transport */
 	bool read;	     /* false: known for compatibility, no program reads it */
 	char unit;	     /* of a time without one: s m h d w */
-	const char *initial; /* default, unexpanded */
+	bool fixed;	     /* the default is the same everywhere: nothing in it is expanded */
+	struct parameter_text initial; /* default, unexpanded */
+	int64_t number;	     /* of a fixed BOOL, INT, SIZE, TIME: its value */
 	int64_t min;	     /* of INT, SIZE (plain), TIME (microseconds) */
 	int64_t max;
-	const char *values;  /* of ENUM: words separated by spaces; "" : any */
+	struct parameter_text values; /* of ENUM: words separated by spaces; "" : any */
 	size_t offset;	     /* of the member in struct settings */
-	const char *since;   /* first Postfix version that has it; "" unknown */
-	const char *readers; /* programs that read it */
 };
 
 /* In strcmp order of names. */
 extern const struct parameter parameters[];
 extern const size_t parameter_count;
+extern const char *const parameter_texts;
+
+/* parameter_slice - a NUL follows it. */
+static inline struct slice parameter_slice(struct parameter_text text)
+{
+	return slice(parameter_texts + text.at, text.n);
+}
 
 /* parameter_find - NULL when no parameter has this name. Templates are found by "transport_X" only.
  */
@@ -71,6 +84,8 @@ const char *parameter_size(const struct parameter *p, struct slice text, struct 
 /* parameter_time - several parts add up ("1m30s"); a bare number has the unit `unit`. */
 const char *parameter_time(const struct parameter *p, struct slice text, struct arena *arena,
 			   int64_t *out);
+/* parameter_store_fixed - the default of a `fixed` parameter into its member; the text is not copied. */
+void parameter_store_fixed(const struct parameter *p, void *where);
 /* parameter_store - read `text` as the parameter's type and put it into the member at *where. */
 const char *parameter_store(const struct parameter *p, struct slice text, struct arena *arena,
 			    void *where);

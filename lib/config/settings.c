@@ -38,8 +38,8 @@ static const char *store(const struct config_values *values, const struct parame
 	return parameter_store(p, slice_trim(text), values->arena, where);
 }
 
-/* check_given - a value from the file or -o, into its member if it has one. */
-static void check_given(const struct given_value *given, struct settings *settings,
+/* check_given - a value from the file or -o, into its member if it has one; its place in `filled`. */
+static void check_given(const struct given_value *given, struct settings *settings, bool *filled,
 			struct config_problems *problems)
 {
 	const struct parameter *p = parameter_find(given->name);
@@ -49,6 +49,7 @@ static void check_given(const struct given_value *given, struct settings *settin
 
 	if (p && !p->template) {
 		wrong = store(settings->values, p, given->value, (char *)settings + p->offset);
+		filled[p - parameters] = true;
 	} else {
 		p = parameter_find_template(given->name, &transport);
 		if (p)
@@ -60,28 +61,40 @@ static void check_given(const struct given_value *given, struct settings *settin
 }
 
 /*
- * fill_defaults - the members that nothing was given for. Defaults are right by themselves (a test
- * says so); one that is wrong now refers to a given value that is, or cannot be its type.
+ * fill_default - of a parameter that nothing was given for. A default is right by itself (a test says
+ * so); one that is wrong now refers to a given value that is, or cannot be its type.
  */
-static void fill_defaults(struct settings *settings, struct config_problems *problems)
+static void fill_default(const struct parameter *p, struct settings *settings, bool quiet,
+			 struct config_problems *problems)
 {
 	const struct config_values *values = settings->values;
-	bool quiet = problems->fatal > 0;
+	struct slice name = parameter_slice(p->name);
+	union member unused;
+	void *where = p->template ? (void *)&unused : (char *)settings + p->offset;
+	const char *wrong;
 
-	for (size_t i = 0; i < parameter_count; i++) {
-		const struct parameter *p = &parameters[i];
-		struct slice name = slice_str(p->name);
-		union member unused;
-		const char *wrong;
-
-		if (values_given(values, name))
-			continue;
-		wrong = store(values, p, values_raw(values, name),
-			      p->template ? (void *)&unused : (char *)settings + p->offset);
-		if (wrong && !quiet)
-			config_problem_add(problems, true, SL_NULL, 0, name,
-					   "%s (from the default: %s)", wrong, p->initial);
+	if (p->fixed) {
+		parameter_store_fixed(p, where);
+		return;
 	}
+	wrong = store(values, p, values_default(values, name), where);
+	if (wrong && !quiet)
+		config_problem_add(problems, true, SL_NULL, 0, name, "%s (from the default: %.*s)", wrong,
+				   SL_ARG(parameter_slice(p->initial)));
+}
+
+static void fill(struct settings *settings, struct config_problems *problems)
+{
+	const struct config_values *values = settings->values;
+	bool *filled = ARENA_ARRAY(values->arena, parameter_count, bool);
+	bool quiet;
+
+	for (size_t i = 0; i < values->count; i++)
+		check_given(&values->given[i], settings, filled, problems);
+	quiet = problems->fatal > 0;
+	for (size_t i = 0; i < parameter_count; i++)
+		if (!filled[i])
+			fill_default(&parameters[i], settings, quiet, problems);
 }
 
 /* ---- the snapshot */
@@ -109,9 +122,7 @@ static enum result build(struct slice text, struct slice file, const char *dir,
 	main_cf_parse(text, file, problems->arena, problems, &cf);
 	settings->values = ARENA_NEW(arena, struct config_values);
 	values_init(settings->values, arena, &cf, dir, overrides, count, problems);
-	for (size_t i = 0; i < settings->values->count; i++)
-		check_given(&settings->values->given[i], settings, problems);
-	fill_defaults(settings, problems);
+	fill(settings, problems);
 	if (problems->fatal > fatal_before)
 		settings_destroy(&settings);
 	*out = settings;

@@ -8,37 +8,51 @@
 
 #include <errno.h>
 
-static struct slice host_default(const struct config_values *values, const char *name)
+static struct slice host_default(const struct config_values *values, struct slice name)
 {
-	if (strcmp(name, "myhostname") == 0)
+	if (slice_eq(name, SL("myhostname")))
 		return values->host_name;
-	if (strcmp(name, "mydomain") == 0)
+	if (slice_eq(name, SL("mydomain")))
 		return values->host_domain;
 	return values->host_networks;
 }
 
-const struct given_value *values_given(const struct config_values *values, struct slice name)
+static struct given_value *given_for(const struct config_values *values, const struct parameter *p,
+				     struct slice name)
 {
-	return map_get(values->map, name);
+	return p != NULL ? values->declared[p - parameters] : map_get(values->map, name);
 }
 
-struct slice values_default(const struct config_values *values, struct slice name)
+const struct given_value *values_given(const struct config_values *values, struct slice name)
 {
-	const struct parameter *p = parameter_find(name);
+	return given_for(values, parameter_find(name), name);
+}
+
+/* default_for - `p`: the parameter of this name, if one is declared. */
+static struct slice default_for(const struct config_values *values, const struct parameter *p,
+				struct slice name)
+{
 	struct slice transport;
 
 	if (p == NULL)
 		p = parameter_find_template(name, &transport);
 	if (p == NULL)
 		return SL_NULL;
-	return p->origin == ORIGIN_HOST ? host_default(values, p->name) : slice_str(p->initial);
+	return p->origin == ORIGIN_HOST ? host_default(values, parameter_slice(p->name))
+					: parameter_slice(p->initial);
+}
+
+struct slice values_default(const struct config_values *values, struct slice name)
+{
+	return default_for(values, parameter_find(name), name);
 }
 
 struct slice values_raw(const struct config_values *values, struct slice name)
 {
-	const struct given_value *given = values_given(values, name);
+	const struct parameter *p = parameter_find(name);
+	const struct given_value *given = given_for(values, p, name);
 
-	return given ? given->value : values_default(values, name);
+	return given ? given->value : default_for(values, p, name);
 }
 
 static struct slice look_up(void *context, struct slice name)
@@ -56,7 +70,8 @@ const char *values_expand(const struct config_values *values, struct slice text,
 
 static void give(struct config_values *values, struct given_value given)
 {
-	struct given_value *old = map_get(values->map, given.name);
+	const struct parameter *p = parameter_find(given.name);
+	struct given_value *old = given_for(values, p, given.name);
 
 	given.name = arena_dup(values->arena, given.name);
 	given.value = arena_dup(values->arena, given.value);
@@ -65,7 +80,10 @@ static void give(struct config_values *values, struct given_value given)
 		return;
 	}
 	values->given[values->count] = given;
-	map_put(values->map, given.name, &values->given[values->count++]);
+	if (p != NULL)
+		values->declared[p - parameters] = &values->given[values->count++];
+	else
+		map_put(values->map, given.name, &values->given[values->count++]);
 }
 
 static void give_file(struct config_values *values, const struct main_cf *cf)
@@ -147,6 +165,7 @@ void values_init(struct config_values *values, struct arena *arena, const struct
 		 struct config_problems *problems)
 {
 	*values = (struct config_values){.arena = arena, .map = map_create()};
+	values->declared = ARENA_ARRAY(arena, parameter_count, struct given_value *);
 	values->given = ARENA_ARRAY(arena, cf->count + count + 3, struct given_value);
 	give_file(values, cf);
 	give_overrides(values, overrides, count, problems);

@@ -19,7 +19,8 @@ struct given_value {
 
 struct config_values {
 	struct arena *arena;
-	struct map *map;	   /* name → struct given_value, in `given` */
+	struct given_value **declared; /* in the order of `parameters`; NULL: it has its default */
+	struct map *map;	   /* other names → struct given_value, in `given` */
 	struct given_value *given; /* in order of appearance */
 	size_t count;
 	struct slice host_name, host_domain, host_networks; /* defaults asked from the machine */

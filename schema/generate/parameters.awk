@@ -176,29 +176,100 @@ function write_struct(    i, name, type)
 	print "};\n\n#endif"
 }
 
+# intern - remember a text, as a C string literal, for the one object that holds them all.
+function intern(literal)
+{
+	if (!(literal in text_number)) {
+		text_number[literal] = ++text_count
+		text_literal[text_count] = literal
+	}
+	return text_number[literal]
+}
+
+# place - where a text lies in it, as a struct parameter_text.
+function place_of(literal,    number)
+{
+	number = text_number[literal]
+	return sprintf("{offsetof(struct texts, t%d), sizeof(((struct texts *)0)->t%d) - 1}", number, number)
+}
+
+# write_texts - one object without pointers, so that nothing has to be relocated when a program starts.
+function write_texts(    i)
+{
+	for (i = 1; i <= n; i++) {
+		intern("\"" order[i] "\"")
+		intern(c_string(get(order[i], "default")))
+		intern(c_string(get(order[i], "values")))
+	}
+	print "struct texts {"
+	for (i = 1; i <= text_count; i++)
+		printf("\tchar t%d[sizeof(%s)];\n", i, text_literal[i])
+	print "};\n\nstatic const struct texts texts = {"
+	for (i = 1; i <= text_count; i++)
+		printf("\t%s,\n", text_literal[i])
+	print "};\n\nconst char *const parameter_texts = (const char *)&texts;\n"
+}
+
+# duration - "1h30m" in microseconds, as a C expression; `unit` where it says none.
+function duration(text, unit,    sum, number)
+{
+	sum = ""
+	while (match(text, /^[0-9]+/)) {
+		number = substr(text, 1, RLENGTH)
+		text = substr(text, RLENGTH + 1)
+		if (substr(text, 1, 1) in seconds) {
+			unit = substr(text, 1, 1)
+			text = substr(text, 2)
+		}
+		sum = sum (sum == "" ? "" : " + ") "INT64_C(" number ") * " seconds[unit] " * 1000000"
+	}
+	if (text != "" || sum == "")
+		return ""
+	return sum
+}
+
+# fixed - a default that is the same everywhere: its value where it is a number, 0 where it is text; "" when
+# it depends on other parameters or on the machine.
+function fixed(name,    type, text, unit)
+{
+	type = get(name, "type")
+	text = get(name, "default")
+	unit = get(name, "unit")
+	if (kind[name] == "template" || get(name, "origin") != "" || (type != "raw" && text ~ /\$/))
+		return ""
+	if (type == "bool")
+		return text == "yes" ? "1" : "0"
+	if (type == "int" || type == "size")
+		return text ~ /^[0-9]+$/ ? "INT64_C(" text ")" : ""
+	return type == "time" ? duration(text, unit == "" ? "s" : unit) : "0"
+}
+
 function write_table(    i, name, type, unit, origin)
 {
 	print "/* Generated from schema/parameters/ by schema/generate/parameters.awk. */"
 	print "#include \"config.h\"\n"
 	print "#include \"config/parameter.h\""
 	print "#include \"config/settings_gen.h\"\n"
+	write_texts()
 	print "const struct parameter parameters[] = {"
 	for (i = 1; i <= n; i++) {
 		name = order[i]
 		type = get(name, "type")
 		unit = get(name, "unit")
 		origin = get(name, "origin")
-		printf("\t{.name = \"%s\", .type = PARAM_%s, .origin = ORIGIN_%s,\n", name,
+		printf("\t/* %s */\n", name)
+		printf("\t{.name = %s, .type = PARAM_%s, .origin = ORIGIN_%s,\n", place_of("\"" name "\""),
 		    toupper(type), origin == "" ? "TEXT" : toupper(origin))
 		printf("\t .template = %s, .read = %s, .unit = '%s',\n",
 		    kind[name] == "template" ? "true" : "false",
 		    get(name, "readers") == "" ? "false" : "true", unit == "" ? "s" : unit)
-		printf("\t .initial = %s,\n", c_string(get(name, "default")))
+		printf("\t .initial = %s,\n", place_of(c_string(get(name, "default"))))
+		if (fixed(name) != "")
+			printf("\t .fixed = true, .number = %s,\n", fixed(name))
 		printf("\t .min = %s, .max = %s,\n",
 		    bound(name, "min", type == "bool" ? "0" : "INT64_C(0)"),
 		    bound(name, "max", type == "int" ? "INT32_MAX" : "INT64_MAX"))
-		printf("\t .values = %s, .since = \"%s\", .readers = \"%s\",\n",
-		    c_string(get(name, "values")), get(name, "since"), get(name, "readers"))
+		printf("\t .values = %s,\n", place_of(c_string(get(name, "values"))))
 		if (kind[name] == "template")
 			print "\t .offset = 0},"
 		else
