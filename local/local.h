@@ -52,7 +52,7 @@ struct local {
 	char *const *import_environment;
 	struct ipc_client *cleanup;
 	struct kept kept;
-	struct call_filter *file_calls; /* of a child that writes to a file */
+	const struct call_filter *file_calls; /* of a child that writes to a file */
 };
 
 /*

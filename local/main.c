@@ -182,7 +182,7 @@ static enum result local_open(struct daemon_context *context)
 	p->delivered_to_forward = list_has(s->prepend_delivered_header, SL("forward"));
 	p->locks = locks_in(s->mailbox_delivery_lock);
 	p->host = file_host(context->arena);
-	p->file_calls = calls_prepare(privileges_find(SL("local-file"))->calls);
+	p->file_calls = calls_find(privileges_find(SL("local-file"))->calls);
 	if (p->file_calls == NULL) {
 		LOG(fatal, .text = SL("cannot make the system call filter of deliveries"));
 		return RES_TEMP;

@@ -8,7 +8,7 @@ master_master_SOURCES = \
 	master/notify.c \
 	master/process.c \
 	master/service.c
-MASTER_LIBS = lib/libdaemon.a lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS_OS) $(SECCOMP_LIBS) -lpthread
+MASTER_LIBS = lib/libdaemon.a lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS_OS) -lpthread
 master_master_LDADD = $(MASTER_LIBS)
 
 sbin_PROGRAMS += commands/postrider

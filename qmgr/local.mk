@@ -27,7 +27,7 @@ qmgr_qmgr_SOURCES = \
 	qmgr/qmgr.h \
 	qmgr/report.c \
 	qmgr/settle.c
-qmgr_qmgr_LDADD = qmgr/libscheduler.a lib/libdaemon.a $(COMMAND_LIBS) $(SECCOMP_LIBS) -lm
+qmgr_qmgr_LDADD = qmgr/libscheduler.a lib/libdaemon.a $(COMMAND_LIBS) -lm
 
 # What the system tests of qmgr put messages into the queue with.
 noinst_PROGRAMS += tests/system/queue_put

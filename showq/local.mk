@@ -4,7 +4,7 @@ showq_liblisting_a_SOURCES = showq/listing.c showq/listing.h
 
 pkglibexec_PROGRAMS += showq/showq
 showq_showq_SOURCES = showq/showq.c
-showq_showq_LDADD = showq/liblisting.a lib/libdaemon.a $(COMMAND_LIBS) $(SECCOMP_LIBS)
+showq_showq_LDADD = showq/liblisting.a lib/libdaemon.a $(COMMAND_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_qmgr_listing

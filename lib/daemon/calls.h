@@ -15,17 +15,15 @@
 
 struct call_filter;
 
-/*
- * calls_prepare - build the filter for `groups` (words); NULL when libseccomp cannot. That takes
- * milliseconds; a process forked from this one may enter it as well, at little cost.
- */
-struct call_filter *calls_prepare(const char *groups);
+/* Stands in a filter, as it was built, for the process that enters it; no process can have this number. */
+#define CALLS_PID_PLACE 0x5e1f5e1fu
+
+/* calls_find - the filter for `groups`, as a row of schema/privileges writes them; NULL: in no row. */
+const struct call_filter *calls_find(const char *groups);
 /*
  * calls_enter - from now on, for every thread of the process. 0, or a negated errno value. Needs
  * no_new_privs or CAP_SYS_ADMIN.
  */
 int calls_enter(const struct call_filter *filter);
-/* calls_free - the memory, not the effect; sets *filter to NULL. */
-void calls_free(struct call_filter **filter);
 
 #endif

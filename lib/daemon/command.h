@@ -10,7 +10,7 @@
  * command_confine - take the privileges of the row ("postdrop", "postqueue") for good; the working
  * directory becomes $queue_directory. Before it: the environment, descriptors and limits that the
  * caller left, the settings, and what the row does not let it open afterwards (the log's socket may be
- * connected later). RES_PERM, errno and *what: end the process. Links: lib/libdaemon.a, $(SECCOMP_LIBS).
+ * connected later). RES_PERM, errno and *what: end the process. Links: lib/libdaemon.a.
  */
 enum result command_confine(const char *row, const struct settings *settings, const char **what);
 

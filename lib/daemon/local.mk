@@ -10,6 +10,18 @@ gen/daemon/privileges_gen.inc: $(PRIVILEGES) $(PRIVILEGES_GENERATOR)
 BUILT_SOURCES += gen/daemon/privileges_gen.inc
 CLEANFILES += gen/daemon/privileges_gen.inc
 
+# The filters of system calls, made from the same by a program that is run here and not installed.
+noinst_PROGRAMS += lib/daemon/calls_make
+lib_daemon_calls_make_SOURCES = lib/daemon/calls_make.c lib/daemon/privileges.c
+lib_daemon_calls_make_LDADD = lib/libbase.a $(SECCOMP_LIBS)
+lib/daemon/calls_make.$(OBJEXT) lib/daemon/privileges.$(OBJEXT): gen/daemon/privileges_gen.inc
+
+gen/daemon/calls_gen.inc: lib/daemon/calls_make$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) gen/daemon && lib/daemon/calls_make$(EXEEXT) >$@.tmp && mv $@.tmp $@
+
+BUILT_SOURCES += gen/daemon/calls_gen.inc
+CLEANFILES += gen/daemon/calls_gen.inc
+
 noinst_LIBRARIES += lib/libdaemon.a
 lib_libdaemon_a_SOURCES = \
 	lib/daemon/arguments.c \
@@ -34,7 +46,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_daemon
 tests_unit_test_daemon_SOURCES = tests/unit/test_daemon.c tests/unit/unit.h
 tests_unit_test_daemon_LDADD = lib/libdaemon.a lib/liblog.a lib/libconfig.a lib/libfiber.a \
-	$(LIBS_OS) $(SECCOMP_LIBS) $(CMOCKA_LIBS) -lpthread
+	$(LIBS_OS) $(CMOCKA_LIBS) -lpthread
 
 check_PROGRAMS += tests/unit/test_intake
 tests_unit_test_intake_SOURCES = tests/unit/test_intake.c tests/unit/unit.h

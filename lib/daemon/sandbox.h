@@ -21,7 +21,7 @@ struct sandbox_accounts {
 };
 
 /*
- * sandbox_accounts - look them up. RES_PERM and *missing (a user's or group's name) when $mail_owner or
+ * sandbox_accounts - look them up; for a command, which stays who it is, none but its own. RES_PERM and *missing (a user's or group's name) when $mail_owner or
  * $setgid_group does not exist.
  */
 enum result sandbox_accounts(const struct privileges *row, const struct settings *settings,
@@ -35,7 +35,7 @@ struct sandbox {
 	bool unprivileged_start; /* not started by root: no users, no chroot, no capabilities */
 	int landlock_abi;	 /* 0: the kernel has none; files are then guarded by their modes only */
 	int ruleset;
-	struct call_filter *calls; /* NULL: could not be made */
+	const struct call_filter *calls;
 };
 
 /*

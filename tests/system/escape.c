@@ -39,7 +39,7 @@ struct prison {
 	uint16_t free_port;
 	pid_t root_neighbour;
 	pid_t own_neighbour;
-	struct call_filter *file_calls; /* as local has it for its children */
+	const struct call_filter *file_calls; /* as local has it for its children */
 };
 
 static bool listed(const char *words, const char *name)
@@ -439,7 +439,7 @@ int main(int argc, char **argv)
 		return 2;
 	ignored = listen_somewhere(&p.free_port);
 	close(ignored);
-	p.file_calls = calls_prepare(privileges_find(SL("local-file"))->calls);
+	p.file_calls = calls_find(privileges_find(SL("local-file"))->calls);
 	p.root_neighbour = neighbour(0);
 	p.own_neighbour = neighbour(own_uid(&p));
 	usleep(50000);
