@@ -6,7 +6,6 @@
  */
 #include "commands/sendmail.h"
 #include "address/list.h"
-#include "log/log.h"
 #include "message/dsn.h"
 #include "os/file.h"
 #include "os/process.h"
@@ -58,6 +57,8 @@ _Noreturn void sendmail_fatal(const struct sendmail *s, int code, const char *fo
 	c.failure = EX_TEMPFAIL;
 	if (c.settings != NULL && slice_eq(c.settings->sendmail_exit_status, SL("sysexits")))
 		c.failure = code;
+	if (c.settings != NULL && !c.logs)
+		command_open_log(&c); /* it has nothing else to say */
 	if (s->user.n == 0)
 		command_fatal(&c, "%s", text); /* before it was asked who calls */
 	command_fatal(&c, "%.*s(%u): %s", SL_ARG(s->user), (unsigned)getuid(), text);
@@ -69,7 +70,6 @@ static _Noreturn void usage(struct options *o, const char *format, const char *w
 
 	snprintf(text, sizeof(text), "%s%s", format, what);
 	command_load(&o->s.command);
-	command_open_log(&o->s.command);
 	sendmail_fatal(&o->s, EX_USAGE, "%s", text);
 }
 
@@ -558,15 +558,11 @@ static enum mode mode_of_name(const char *path)
 int main(int argc, char **argv)
 {
 	struct options o = {.mode = mode_of_name(argv[0])};
-	int status;
 
 	o.s.command = (struct command){.name = "sendmail", .failure = EX_TEMPFAIL};
 	o.s.command.arena = arena_create();
 	parse(&o, argc, argv);
 	command_load(&o.s.command);
-	command_open_log(&o.s.command);
 	identify(&o);
-	status = dispatch(&o);
-	log_close();
-	return status;
+	return dispatch(&o);
 }

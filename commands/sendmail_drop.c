@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,18 +17,20 @@
 
 #define CHUNK ((size_t)65536)
 
-static void exec_postdrop(struct sendmail *s, int from)
+/* spawn_postdrop - it reads from `from`. */
+static pid_t spawn_postdrop(struct sendmail *s, int from)
 {
 	struct slice path = arena_printf(s->command.arena, "%.*s/postdrop",
 					 SL_ARG(s->command.settings->command_directory));
 	char *argv[] = {(char *)(uintptr_t) "postdrop", (char *)(uintptr_t) "-r", NULL};
 
+	pid_t pid;
+
 	setenv("MAIL_CONFIG", s->command.config_dir, 1);
-	os_dup_to(from, STDIN_FILENO);
-	signal(SIGPIPE, SIG_DFL);
-	os_exec(path.p, argv, environ);
-	dprintf(STDERR_FILENO, "sendmail: fatal: execute %s: %s\n", path.p, strerror(errno));
-	os_exit_now(EX_OSERR);
+	pid = os_spawn(path.p, argv, environ, from);
+	if (pid < 0)
+		sendmail_fatal(s, EX_OSERR, "execute %s: %s", path.p, strerror(errno));
+	return pid;
 }
 
 void drop_begin(struct drop *d, struct sendmail *s, const struct maildrop_envelope *envelope)
@@ -37,10 +40,9 @@ void drop_begin(struct drop *d, struct sendmail *s, const struct maildrop_envelo
 	*d = (struct drop){.sendmail = s};
 	buffer_init(&d->chunk, CHUNK);
 	os_signal_ignore(SIGPIPE);
-	if (pipe2(ends, O_CLOEXEC) < 0 || (d->pid = os_fork()) < 0)
+	if (pipe2(ends, O_CLOEXEC) < 0)
 		sendmail_fatal(s, EX_OSERR, "unable to run postdrop: %s", strerror(errno));
-	if (d->pid == 0)
-		exec_postdrop(s, ends[0]);
+	d->pid = spawn_postdrop(s, ends[0]);
 	os_close(ends[0]);
 	d->to = ends[1];
 	if (!drop_pipe_write(d->to, &maildrop_envelope_message, envelope)) {

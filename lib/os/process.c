@@ -8,6 +8,8 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -27,6 +29,26 @@
 pid_t os_fork(void)
 {
 	return fork();
+}
+
+pid_t os_spawn(const char *path, char *const argv[], char *const environment[], int input)
+{
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t how;
+	sigset_t usual;
+	pid_t pid = -1;
+
+	sigemptyset(&usual);
+	sigaddset(&usual, SIGPIPE);
+	posix_spawnattr_init(&how);
+	posix_spawn_file_actions_init(&files);
+	posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setsigdefault(&how, &usual);
+	posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
+	errno = posix_spawn(&pid, path, &files, &how, argv, environment);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&how);
+	return errno == 0 ? pid : -1;
 }
 
 int os_exec(const char *path, char *const argv[], char *const environment[])
@@ -327,9 +349,11 @@ int os_capabilities_set(uint64_t keep)
 int os_capabilities_bound(uint64_t keep)
 {
 	for (unsigned cap = 0; cap < 64; cap++) {
-		if (keep >> cap & 1 || prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 1)
+		if (keep >> cap & 1 || prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
 			continue;
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+		if (errno == EINVAL) /* the kernel knows no more of them */
+			return 0;
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
 			return -1;
 	}
 	return 0;
