@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """works_mail - messages on their whole way: relayed, to mailboxes, from the sendmail command."""
 import json
-import shutil
 import subprocess
 import time
 
@@ -87,9 +86,7 @@ def tls(bench, kind, n, resume):
 @work("mbox", "4 kB to one user's mbox, 20 sessions", 2000, [rate(), cpu(), PSS], box="Mailbox")
 @work("maildir", "4 kB to one user's maildir, 20 sessions", 3000, [rate(("times", 4)), cpu(), PSS])
 def mailbox(bench, kind, n, box="Maildir/"):
-    home = bench.home
-    for old in home.iterdir():
-        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    home = bench.fresh_home()
     end = Maildir(home / "Maildir") if box == "Maildir/" else Mbox(home / box)
     with Suite(kind, home_mailbox=box, local_recipient_maps="", mailbox_size_limit="0", **PLAIN) as suite:
         suite.start()
