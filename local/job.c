@@ -29,38 +29,56 @@ enum item {
 
 /* ---- the child's side */
 
-static void say(const struct job *job, enum item kind, struct slice text)
+static void put(struct buffer *out, enum item kind, struct slice text)
 {
-	char header[ITEM_HEADER] = {(char)kind};
 	uint32_t n;
 
 	text = slice_sub(text, 0, ITEM_MAX);
 	n = (uint32_t)text.n;
-	memcpy(header + 1, &n, sizeof(n));
+	buffer_append_byte(out, (char)kind);
+	buffer_append(out, slice(&n, sizeof(n)));
+	buffer_append(out, text);
+}
+
+/* say - in one piece, for each would wake the parent. */
+static void say(const struct job *job, struct buffer *items)
+{
 	/* a parent that is gone needs no report; whoever takes its place tries again */
-	if (os_write_full(job->report, header, sizeof(header)) == 0)
-		(void)os_write_full(job->report, text.p, text.n);
+	(void)os_write_full(job->report, items->data, items->len);
+	buffer_free(items);
+}
+
+static void say_one(const struct job *job, enum item kind, struct slice text)
+{
+	struct buffer items;
+
+	buffer_init(&items, ITEM_HEADER + ITEM_MAX);
+	put(&items, kind, text);
+	say(job, &items);
 }
 
 void job_warn(const struct job *job, struct slice text)
 {
-	say(job, ITEM_WARNING, text);
+	say_one(job, ITEM_WARNING, text);
 }
 
 void job_leave_lock(const struct job *job, struct slice path)
 {
-	say(job, ITEM_LOCK, path);
+	say_one(job, ITEM_LOCK, path);
 }
 
 void job_say_outcome(const struct job *job, const struct outcome *o)
 {
 	char status = (char)o->status;
+	struct buffer items;
 
-	say(job, ITEM_DSN, o->dsn);
-	say(job, ITEM_TEXT, o->text);
-	say(job, ITEM_DIAGNOSTIC, o->diagnostic);
+	buffer_init(&items, 4 * (ITEM_HEADER + ITEM_MAX));
+	put(&items, ITEM_DSN, o->dsn);
+	put(&items, ITEM_TEXT, o->text);
+	put(&items, ITEM_DIAGNOSTIC, o->diagnostic);
 	/* last: without it the report is not whole */
-	say(job, ITEM_STATUS, slice(&status, 1));
+	put(&items, ITEM_STATUS, slice(&status, 1));
+	say(job, &items);
 }
 
 int job_become(const struct job *job)

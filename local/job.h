@@ -2,8 +2,8 @@
 /*
  * job - one delivery to a mailbox, file or command: what the child that does it is given, and what
  * the child may say to its parent. The child becomes `uid` for good before it touches anything of
- * that user's, does its work with plain blocking calls, and ends; that for maildirs stays for the
- * next delivery (kept.h).
+ * that user's, does its work with plain blocking calls, and ends; that for files and maildirs stays
+ * for the next delivery (kept.h).
  */
 #ifndef LOCAL_JOB_H
 #define LOCAL_JOB_H
@@ -57,8 +57,8 @@ struct job {
 typedef struct outcome job_function(struct job *job);
 
 /*
- * job_mbox - append to a file; job_command: what a child runs for job_run. job_maildir: what a kept
- * one runs, which has become the user (kept.h).
+ * job_mbox - append to a file; job_maildir: what a kept child runs, which has become the user (kept.h).
+ * job_command, and job_mbox that is privileged: what a child runs for job_run.
  */
 job_function job_mbox, job_maildir, job_command;
 

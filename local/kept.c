@@ -9,39 +9,79 @@
 
 #define LINK_PLACE 3
 /* What may be wrong with a process by then, a new one has not. */
-#define DELIVERIES_MOST 100
+#define DELIVERIES_MOST 1000
 #define IDLE_MOST OS_SECOND
 #define SEND_PATIENCE (10 * OS_SECOND)
 
-/* What the child is asked for; the message's descriptor goes with it, the two texts follow. */
+/* What the child is asked for; the message's descriptor goes with it, the three texts follow. */
 struct request {
 	uint64_t offset;
 	uint64_t size;
 	uint64_t path_length;
+	uint64_t user_length;
 	uint64_t head_length;
+	int64_t lock_delay;
+	int64_t stale_lock;
+	uint32_t format;
+	uint32_t locks;
+	int32_t lock_attempts;
+	uid_t owner;
+	gid_t owner_group;
+	bool is_mailbox;
+	bool strict_owner;
 };
 
+/* A request with texts of usual length is read at once. */
+#define REQUEST_USUAL ((size_t)4096)
+
 /* ---- the child's side */
+
+/* take_texts - of which the first bytes are there already. */
+static bool take_texts(struct job *job, const struct request *r, struct slice first)
+{
+	size_t length = (size_t)(r->path_length + r->user_length + r->head_length);
+	char *texts = arena_alloc(job->arena, length + 1);
+	size_t rest = length - first.n;
+
+	if (first.n > length)
+		return false;
+	memcpy(texts, first.p, first.n);
+	if (os_read_full(LINK_PLACE, texts + first.n, rest) != (ssize_t)rest)
+		return false;
+	job->path = arena_dup(job->arena, slice(texts, (size_t)r->path_length)).p;
+	texts += r->path_length;
+	job->user = slice(texts, (size_t)r->user_length);
+	job->head = slice(texts + r->user_length, (size_t)r->head_length);
+	return true;
+}
 
 /* take - the next job; false: there is none. */
 static bool take(struct job *job)
 {
+	char first[REQUEST_USUAL];
 	struct request r;
-	ssize_t n = os_recv_fd(LINK_PLACE, &r, sizeof(r), &job->content);
-	size_t length;
-	char *texts;
+	ssize_t n = os_recv_fd(LINK_PLACE, first, sizeof(first), &job->content);
 
-	if (n != (ssize_t)sizeof(r) || job->content < 0)
+	if (n < (ssize_t)sizeof(r) || job->content < 0)
 		return false;
-	length = (size_t)(r.path_length + r.head_length);
-	texts = arena_alloc(job->arena, length + 1);
-	if (os_read_full(LINK_PLACE, texts, length) != (ssize_t)length)
-		return false;
+	memcpy(&r, first, sizeof(r));
 	job->offset = r.offset;
 	job->size = r.size;
-	job->path = arena_dup(job->arena, slice(texts, (size_t)r.path_length)).p;
-	job->head = slice(texts + r.path_length, (size_t)r.head_length);
-	return true;
+	job->lock_delay = r.lock_delay;
+	job->stale_lock = r.stale_lock;
+	job->format = (enum copy_format)r.format;
+	job->locks = r.locks;
+	job->lock_attempts = r.lock_attempts;
+	job->owner = r.owner;
+	job->owner_group = r.owner_group;
+	job->is_mailbox = r.is_mailbox;
+	job->strict_owner = r.strict_owner;
+	return take_texts(job, &r, slice(first + sizeof(r), (size_t)n - sizeof(r)));
+}
+
+static struct outcome deliver(struct job *job)
+{
+	return job->format == COPY_MBOX ? job_mbox(job) : job_maildir(job);
 }
 
 static _Noreturn void serve(const struct job *first)
@@ -51,7 +91,6 @@ static _Noreturn void serve(const struct job *first)
 
 	for (;;) {
 		struct job job = {.arena = arena,
-				  .format = COPY_MAILDIR,
 				  .uid = first->uid,
 				  .gid = first->gid,
 				  .host = first->host,
@@ -61,7 +100,7 @@ static _Noreturn void serve(const struct job *first)
 		if (!take(&job))
 			os_exit_now(0);
 		o = error == 0
-			? job_maildir(&job)
+			? deliver(&job)
 			: outcome_failed_because(arena, SL("4.3.0"),
 						 SL("cannot become the recipient"), error);
 		job_say_outcome(&job, &o);
@@ -121,6 +160,7 @@ static bool start(struct kept *k, const struct job *job, struct outcome *o)
 		return false;
 	}
 	fiber_fd_init(&k->link, ends[0]);
+	k->link.stream = true;
 	k->pid = pid;
 	k->uid = job->uid;
 	k->gid = job->gid;
@@ -142,14 +182,25 @@ static bool ask(struct kept *k, const struct job *job)
 	struct request r = {.offset = job->offset,
 			    .size = job->size,
 			    .path_length = strlen(job->path),
-			    .head_length = job->head.n};
+			    .user_length = job->user.n,
+			    .head_length = job->head.n,
+			    .lock_delay = job->lock_delay,
+			    .stale_lock = job->stale_lock,
+			    .format = job->format,
+			    .locks = job->locks,
+			    .lock_attempts = job->lock_attempts,
+			    .owner = job->owner,
+			    .owner_group = job->owner_group,
+			    .is_mailbox = job->is_mailbox,
+			    .strict_owner = job->strict_owner};
 	struct iovec iov[] = {{&r, sizeof(r)},
 			      {(char *)job->path, (size_t)r.path_length},
+			      {(char *)job->user.p, job->user.n},
 			      {(char *)job->head.p, job->head.n}};
 
 	/* what was begun is ended, as in job_hear */
 	fiber_uncancel();
-	return fiber_send_full(&k->link, iov, 3, job->content, os_now() + SEND_PATIENCE,
+	return fiber_send_full(&k->link, iov, 4, job->content, os_now() + SEND_PATIENCE,
 			       "delivering") == 0;
 }
 
@@ -170,7 +221,7 @@ static bool ask_one(struct kept *k, const struct job *job, struct outcome *o)
 	return false;
 }
 
-struct outcome kept_maildir(struct kept *k, struct job *job)
+struct outcome kept_run(struct kept *k, struct job *job)
 {
 	struct buffer report;
 	struct outcome o;

@@ -50,13 +50,6 @@ static struct job job_for(struct delivery *d, const struct task *t, enum copy_fo
 			    .host = p->host};
 }
 
-static void run(struct delivery *d, const struct task *t, struct job *job, job_function *fn)
-{
-	struct outcome o = job_run(job, fn);
-
-	delivery_ended(d, t, &o);
-}
-
 static void run_maildir(struct delivery *d, const struct task *t, const struct account *as,
 			struct slice path)
 {
@@ -66,7 +59,7 @@ static void run_maildir(struct delivery *d, const struct task *t, const struct a
 	while (path.n > 1 && path.p[path.n - 1] == '/')
 		path.n--;
 	job.path = arena_dup(d->arena, path).p;
-	o = kept_maildir(&d->p->kept, &job);
+	o = kept_run(&d->p->kept, &job);
 	delivery_ended(d, t, &o);
 }
 
@@ -121,7 +114,7 @@ static void run_mbox(struct delivery *d, const struct task *t, const struct reci
 	}
 	if (s->biff && os_fstatat(AT_FDCWD, job.path, &st, 0) == 0)
 		before = (uint64_t)st.st_size;
-	o = job_run(&job, job_mbox);
+	o = job.privileged ? job_run(&job, job_mbox) : kept_run(&d->p->kept, &job);
 	delivery_ended(d, t, &o);
 	if (o.status == DELIVERY_STATUS_SENT)
 		biff_tell(d->p, name->user, before);
@@ -148,6 +141,7 @@ static void run_command(struct delivery *d, const struct task *t, struct slice c
 {
 	const struct settings *s = d->p->settings;
 	struct job job = job_for(d, t, COPY_COMMAND, as);
+	struct outcome o;
 	bool ok;
 
 	job.command = command;
@@ -159,7 +153,8 @@ static void run_command(struct delivery *d, const struct task *t, struct slice c
 		delivery_failed(d, t, SL("4.3.0"), SL("bad command_execution_directory"));
 		return;
 	}
-	run(d, t, &job, job_command);
+	o = job_run(&job, job_command);
+	delivery_ended(d, t, &o);
 }
 
 /* found_out - what a probe learns: this is what would be done. */
@@ -245,6 +240,7 @@ void deliver_file(struct delivery *d, const struct task *t)
 	const struct account *as = deliver_as(d, t);
 	struct slice path = arena_dup(d->arena, t->token.text);
 	struct slice key = arena_printf(d->arena, "%lu %.*s", (unsigned long)as->uid, SL_ARG(path));
+	struct outcome o;
 	struct job job;
 
 	if (t->kind != FROM_RECIPIENT && !(d->p->allow_files & (unsigned)t->kind)) {
@@ -260,6 +256,7 @@ void deliver_file(struct delivery *d, const struct task *t)
 	} else {
 		job = job_for(d, t, COPY_MBOX, as);
 		job.path = path.p;
-		run(d, t, &job, job_mbox);
+		o = kept_run(&d->p->kept, &job);
+		delivery_ended(d, t, &o);
 	}
 }

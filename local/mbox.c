@@ -41,25 +41,58 @@ static bool is_stale(const struct job *job, const char *lock)
 	return os_wall() > ((int64_t)st.st_ctim.tv_sec * OS_SECOND + job->stale_lock);
 }
 
+/*
+ * The patience of one who wants a lock: deliver_lock_attempts times deliver_lock_delay. Most are held
+ * for a moment only, by a delivery beside this one, so the pauses are short at first.
+ */
+#define PAUSE_FIRST (OS_MILLISECOND / 2)
+#define PAUSE_MOST (50 * OS_MILLISECOND)
+
+struct patience {
+	int64_t until;
+	int64_t pause;
+};
+
+static struct patience patience(const struct job *job)
+{
+	int64_t most = (job->lock_attempts - 1) * job->lock_delay;
+
+	return (struct patience){os_now() + most, PAUSE_FIRST};
+}
+
+/* wait_more - false: it is over. */
+static bool wait_more(struct patience *p)
+{
+	int64_t left = p->until - os_now();
+
+	if (left <= 0)
+		return false;
+	os_sleep(p->pause < left ? p->pause : left);
+	p->pause = 2 * p->pause < PAUSE_MOST ? 2 * p->pause : PAUSE_MOST;
+	return true;
+}
+
 /* make_lock - 0, or -1 and errno: EEXIST when somebody else holds it for too long. */
 static int make_lock(const struct job *job, const char *lock)
 {
-	for (int try = 0; try < job->lock_attempts; try++) {
-		int fd = os_openat(AT_FDCWD, lock, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0);
+	struct patience p = patience(job);
+	int fd;
 
-		if (fd >= 0) {
-			os_close(fd);
-			return 0;
-		}
+	for (;;) {
+		fd = os_openat(AT_FDCWD, lock, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0);
+		if (fd >= 0)
+			break;
 		if (errno != EEXIST)
 			return -1;
-		if (is_stale(job, lock))
-			(void)os_unlinkat(AT_FDCWD, lock, 0);
-		else if (try + 1 < job->lock_attempts)
-			os_sleep(job->lock_delay);
+		if (is_stale(job, lock) && os_unlinkat(AT_FDCWD, lock, 0) == 0)
+			continue;
+		if (!wait_more(&p)) {
+			errno = EEXIST;
+			return -1;
+		}
 	}
-	errno = EEXIST;
-	return -1;
+	os_close(fd);
+	return 0;
 }
 
 /* lock_name - true: the file is locked so, or need not be. */
@@ -180,21 +213,19 @@ static int lock_once(int fd, unsigned kind)
 
 static bool lock_open(struct mbox *m, unsigned kind, struct outcome *o)
 {
-	const struct job *job = m->job;
-	int rc = -1;
+	struct patience p = patience(m->job);
 
-	if (!(job->locks & kind))
+	if (!(m->job->locks & kind))
 		return true;
-	for (int try = 0; try < job->lock_attempts; try++) {
-		rc = lock_once(m->fd, kind);
-		if (rc == 0 || errno != EAGAIN)
-			break;
-		if (try + 1 < job->lock_attempts)
-			os_sleep(job->lock_delay);
+	while (lock_once(m->fd, kind) < 0) {
+		int error = errno;
+
+		if (error == EAGAIN && wait_more(&p))
+			continue;
+		*o = problem(m->job, "unable to lock for exclusive access", error);
+		return false;
 	}
-	if (rc < 0)
-		*o = problem(job, "unable to lock for exclusive access", errno);
-	return rc == 0;
+	return true;
 }
 
 /* still_there - a reader may have replaced the file while we waited. */
@@ -291,8 +322,6 @@ static struct outcome deliver(struct mbox *m)
 	const struct job *job = m->job;
 	struct outcome o;
 
-	if (!job->privileged && job_become(job) < 0)
-		return because(job, SL("4.3.0"), "cannot become the recipient", errno);
 	if (lock_name(m, &o) && open_and_lock(m, &o)) {
 		if (job->privileged && job_become(job) < 0)
 			o = because(job, SL("4.3.0"), "cannot become the recipient", errno);
@@ -313,7 +342,8 @@ struct outcome job_mbox(struct job *job)
 	struct outcome o;
 	struct slice text;
 
-	job_limit_size(job);
+	if (job->privileged)
+		job_limit_size(job);
 	o = deliver(&m);
 	if (o.status == DELIVERY_STATUS_SENT) {
 		if (!job->is_mailbox)

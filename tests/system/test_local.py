@@ -149,6 +149,40 @@ def test_a_locked_mailbox_waits_and_then_defers(instance, users, lock):
     assert box.read_bytes().startswith(before) and box.read_bytes() != before
 
 
+@pytest.mark.parametrize("lock", ["fcntl", "flock", "dotlock"])
+def test_a_lock_held_for_a_moment_costs_a_moment(instance, users, lock):
+    """deliver_lock_delay is the longest pause; nobody waits for a minute where a lock is free in a second."""
+    a, _ = users
+    mx = instance(home_mailbox="mbox", mailbox_delivery_lock=lock, deliver_lock_attempts="2", deliver_lock_delay="1m")
+    box = write(a, "mbox", "From old  Sat Feb  3 04:05:06 2024\n\nold\n\n", 0o600)
+    dotlock = box.parent / "mbox.lock"
+    with open(box, "r+b") as held:
+        if lock == "fcntl":
+            fcntl.lockf(held, fcntl.LOCK_EX)
+        elif lock == "flock":
+            fcntl.flock(held, fcntl.LOCK_EX)
+        else:
+            dotlock.touch()
+        mx.send(at(a))
+        time.sleep(0.5)
+        assert b"Subject: test" not in box.read_bytes()
+    if lock == "dotlock":
+        dotlock.unlink()
+    outcome(mx, at(a), "sent", r"delivered to mailbox\)")
+    assert not dotlock.exists()
+
+
+def test_two_deliveries_into_one_mailbox_at_once(instance, users):
+    a, _ = users
+    mx = instance(home_mailbox="mbox", local_destination_concurrency_limit="5")
+    for n in range(40):
+        mx.send(at(a), f"Subject: {n}\r\n\r\ntext {n}.\r\n")
+    outcome(mx, at(a), "sent", r"delivered to mailbox\)", 40)
+    text = (pathlib.Path(a.pw_dir) / "mbox").read_bytes()
+    assert sorted(map(int, re.findall(rb"\n\ntext (\d+)\.\n\n", text))) == list(range(40))
+    assert len(re.findall(rb"(?:^|\n\n)From ", text)) == 40
+
+
 def test_a_lock_file_left_behind_is_removed_by_its_ctime(instance, users):
     a, _ = users
     mx = instance(home_mailbox="mbox", mailbox_delivery_lock="dotlock", deliver_lock_attempts="6",
@@ -286,12 +320,23 @@ def children_of(user):
     return found
 
 
-def test_one_child_serves_deliveries_of_one_user(instance, users):
+@pytest.mark.parametrize("box", ["Maildir/", "mbox"])
+def test_one_child_serves_deliveries_of_one_user(instance, users, box):
     a, b = users
-    mx = instance(home_mailbox="Maildir/")
+    mx = instance(home_mailbox=box)
+
+    def messages(user):
+        if box != "mbox":
+            return mails(user)
+        path = pathlib.Path(user.pw_dir) / box
+        return path.read_bytes().split(b"\n\nFrom ") if path.exists() else []
+
+    def wait_messages(user, count):
+        eventually(lambda: len(messages(user)) >= count, 15, f"{count} messages for {user.pw_name}")
+
     for n in range(1, 4):
         mx.send(at(a), f"Subject: {n}\r\n\r\ntext {n}\r\n")
-    wait_mails(a, 3)
+    outcome(mx, at(a), "sent", "delivered to ", 3)
     here = children_of(a)
     assert 1 <= len(here) <= 2
     for pid in here:
@@ -302,20 +347,19 @@ def test_one_child_serves_deliveries_of_one_user(instance, users):
         assert (fields["NoNewPrivs"], fields["Seccomp"]) == ("1", "2")
         # its link to local and what it has from the start: no message, no directory
         assert sorted(map(int, os.listdir(f"/proc/{pid}/fd"))) == [0, 1, 2, 3]
-    # each message in a file of its own, whole
-    assert sorted(re.search(rb"\n\n(.*)\n", m).group(1) for m in mails(a)) == [b"text 1", b"text 2", b"text 3"]
+    assert sorted(re.search(rb"\n\n(text \d)\n", m + b"\n").group(1) for m in messages(a)) == [b"text 1", b"text 2", b"text 3"]
 
     # killed while it waits: the next delivery has another, and is not deferred
     for pid in here:
         os.kill(pid, signal.SIGKILL)
     mx.send(at(a))
-    wait_mails(a, 4)
+    wait_messages(a, 4)
     assert not re.search(r"postfix/local\[\d+\]: .*status=deferred", mx.log())
     assert not set(children_of(a)) & set(here)
 
     # another user's mail has a child of its own
     mx.send(at(b))
-    wait_mails(b, 1)
+    wait_messages(b, 1)
     assert all(status_fields(p)["Uid"].split()[0] == str(b.pw_uid) for p in children_of(b))
 
     # one that its user has stopped does not stay, nor hold anybody up
@@ -323,8 +367,8 @@ def test_one_child_serves_deliveries_of_one_user(instance, users):
         os.kill(pid, signal.SIGSTOP)
     eventually(lambda: not children_of(a) and not children_of(b), 10, "the end of children without work")
     mx.send([at(a), at(b)])
-    wait_mails(a, 5)
-    wait_mails(b, 2)
+    wait_messages(a, 5)
+    wait_messages(b, 2)
 
 
 def test_a_child_that_dies_costs_one_delivery(instance, users):
@@ -377,6 +421,33 @@ def test_a_home_that_cannot_be_made_bounces(instance, users):
 
 
 # ---- names
+
+def test_an_account_that_changes_is_asked_for_again(instance, users):
+    """However often mail comes for it."""
+    a, _ = users
+    mx = instance(home_mailbox="Maildir/")
+    mx.send(at(a))
+    wait_mails(a, 1)
+    moved = pathlib.Path(a.pw_dir) / "moved"
+    moved.mkdir()
+    own(moved, a, 0o755)
+    # a second later, for vipw looks at the seconds of what its editor has left
+    edit = f"sleep 1.1; sed -i s,:{a.pw_dir}:,:{moved}:,"
+    subprocess.run(["vipw"], check=True, env=os.environ | {"EDITOR": edit, "VISUAL": edit})
+    mx.send(at(a))
+    eventually(lambda: len(maildir(moved / "Maildir")) == 1, 15, "mail in the new home")
+    assert len(mails(a)) == 1
+
+
+def test_long_heads_are_searched_for_loops(instance, users):
+    """Delivered-To: may stand far behind the first field."""
+    a, _ = users
+    mx = instance(home_mailbox="Maildir/")
+    filler = "".join(f"X-Filler-{n}: {'x' * 70}\r\n" for n in range(200))
+    mx.send(at(a), f"{filler}Delivered-To: {at(a)}\r\nSubject: test\r\n\r\ntest\r\n")
+    m = outcome(mx, at(a), "bounced", f"mail forwarding loop for {at(a)}")
+    assert m.group(1) == "5.4.6"
+
 
 def test_names_case_and_extensions(instance, users):
     a, _ = users
