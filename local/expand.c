@@ -137,7 +137,7 @@ static enum result find_user(struct delivery *d, const struct task *t,
 			     const struct recipient_name *name, struct account *user)
 {
 	struct address_parts parts = address_split(t->address);
-	enum result rc = account_by_name(d->arena, name->user, user);
+	enum result rc = account_recall(&d->p->memory, d->arena, name->user, user);
 
 	/* names in lower case are the rule, but not everywhere */
 	if (rc == RES_PERM && name->extension.p == NULL && !slice_eq(parts.local, name->local))

@@ -133,15 +133,19 @@ static const char *find_forward(struct delivery *d, const struct task *t,
 				const struct account *user)
 {
 	const struct settings *s = d->p->settings;
-	struct slice rest = s->forward_path, word, path;
+	struct slice rest = s->forward_path, word, path, missing = SL("");
 	struct stat st;
 
 	while (settings_next_word(&rest, &word)) {
 		if (!expand_names(d, t, user, word, s->forward_expansion_filter, &path) ||
 		    path.n == 0)
 			continue;
+		/* without an extension one setting after another may name the same file */
+		if (slice_eq(path, missing))
+			continue;
 		if (stat_as(path.p, user, AT_SYMLINK_NOFOLLOW, &st) == 0)
 			return path.p;
+		missing = path;
 		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
 			LOG(warning,
 			    .text = arena_printf(d->arena, "%s: %s", path.p, strerror(errno)));

@@ -14,6 +14,8 @@
 #include "local/token.h"
 #include "route/route.h"
 
+#include <sys/stat.h>
+
 /* The texts end in a NUL. */
 struct account {
 	struct slice name;
@@ -21,6 +23,15 @@ struct account {
 	struct slice shell;
 	uid_t uid;
 	gid_t gid;
+};
+
+/* The account that was asked for last. */
+struct account_memory {
+	struct arena *arena; /* NULL: none */
+	struct slice asked;
+	struct account account;
+	struct stat passwd; /* /etc/passwd, then */
+	int64_t until;
 };
 
 /* An alias table, and whose rights its commands and files have. */
@@ -52,6 +63,7 @@ struct local {
 	char *const *import_environment;
 	struct ipc_client *cleanup;
 	struct kept kept;
+	struct account_memory memory;
 	const struct call_filter *file_calls; /* of a child that writes to a file */
 };
 
@@ -114,6 +126,12 @@ struct delivery {
 /* account_by_name - RES_OK: found; RES_PERM: there is none; RES_TEMP: not known, errno. */
 enum result account_by_name(struct arena *arena, struct slice name, struct account *out);
 enum result account_by_uid(struct arena *arena, uid_t uid, struct account *out);
+/*
+ * account_recall - as account_by_name, but the last account found is not asked for again within a second,
+ * unless /etc/passwd has changed.
+ */
+enum result account_recall(struct account_memory *m, struct arena *arena, struct slice name,
+			   struct account *out);
 
 /* ---- expand.c */
 /* expand_recipient - all deliveries that a recipient of the request comes to. */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #define KEPT_CLEANUP_CONNECTIONS 2
+#define HEAD_USUAL ((size_t)8192)
 /* Where a message's head ends for us, if it never does. */
 #define HEAD_MAX ((size_t)1 << 20)
 /* tasks, tokens, addresses: no frame is large, but name services of others run on this stack */
@@ -213,21 +214,29 @@ static void remember(struct map *known, struct arena *arena, struct slice body)
 		map_put(known, arena_lower(arena, list.items[i].address), known);
 }
 
+/* read_head - the first bytes of the message. */
+static struct slice read_head(const struct delivery_deliver *r, size_t most, struct buffer *text)
+{
+	size_t want = r->size < most ? (size_t)r->size : most;
+	ssize_t n;
+
+	buffer_reserve(text, want);
+	n = want > 0 ? os_pread_full(r->content, text->data, want, (off_t)r->offset) : 0;
+	return slice(text->data, n > 0 ? (size_t)n : 0);
+}
+
 /* delivered_to - the addresses that the message says it was delivered to before. */
 static struct map *delivered_to(const struct agent_delivery *d)
 {
-	const struct delivery_deliver *r = d->request;
-	size_t want = r->size < HEAD_MAX ? (size_t)r->size : HEAD_MAX;
 	struct map *known = map_create();
 	struct header_field field;
 	struct slice head;
 	struct buffer text;
-	ssize_t n;
 
 	buffer_init(&text, HEAD_MAX);
-	buffer_reserve(&text, want);
-	n = want > 0 ? os_pread_full(r->content, text.data, want, (off_t)r->offset) : 0;
-	head = slice(text.data, n > 0 ? (size_t)n : 0);
+	head = read_head(d->request, HEAD_USUAL, &text);
+	if (slice_search(head, SL("\r\n\r\n")) < 0)
+		head = read_head(d->request, HEAD_MAX, &text);
 	while (header_next(&head, true, &field) == HEADER_FIELD)
 		if (slice_caseeq(field.name, SL("Delivered-To")))
 			remember(known, d->arena, field.body);
