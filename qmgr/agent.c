@@ -58,7 +58,7 @@ static struct agent *idle_take(struct agent_pool *pool, struct slice nexthop)
 
 	while ((a = idle_find(pool, nexthop)) != NULL) {
 		list_remove(&a->link);
-		if (ipc_conn_usable(a->conn)) {
+		if (ipc_conn_quiet(a->conn)) {
 			a->used = true;
 			return a;
 		}

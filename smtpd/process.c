@@ -5,7 +5,7 @@
 #include "smtpd/smtpd.h"
 
 /* Connections to cleanup that are kept between messages. */
-#define CLEANUP_IDLE_MAX 20
+#define CLEANUP_IDLE_MAX 100
 
 static void table_warning(void *data, struct slice text)
 {

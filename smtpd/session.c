@@ -373,6 +373,8 @@ void session_serve(struct smtpd *p, int fd, const struct os_addr *peer,
 
 	stream_init(&s.stream, fd);
 	stream_set_why(&s.stream, "client's next command", "client takes the reply");
+	/* we speak first: the poller will tell when there is something to read */
+	fiber_fd_blocked(&s.stream.fd, OS_READABLE);
 	s.arena = arena_create();
 	s.scratch = arena_create();
 	buffer_init(&s.helo, HELO_MAX);

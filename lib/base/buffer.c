@@ -60,7 +60,10 @@ bool buffer_append(struct buffer *b, struct slice s)
 
 bool buffer_append_byte(struct buffer *b, char c)
 {
-	return buffer_append(b, slice(&c, 1));
+	if (b->len >= b->size && !buffer_reserve(b, 1))
+		return false;
+	b->data[b->len++] = c;
+	return true;
 }
 
 bool buffer_append_str(struct buffer *b, const char *str)
@@ -68,26 +71,57 @@ bool buffer_append_str(struct buffer *b, const char *str)
 	return buffer_append(b, slice_str(str));
 }
 
+bool buffer_append_number(struct buffer *b, uint64_t value, unsigned digits)
+{
+	char text[20];
+	size_t at = sizeof(text);
+
+	if (digits > sizeof(text))
+		digits = sizeof(text);
+	do {
+		text[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	while (sizeof(text) - at < digits)
+		text[--at] = '0';
+	return buffer_append(b, slice(text + at, sizeof(text) - at));
+}
+
+/* print_aside - where the NUL that vsnprintf adds would not fit the limit any more. */
+static bool print_aside(struct buffer *b, size_t n, const char *format, va_list ap)
+{
+	char *text = malloc(n + 1);
+	bool ok;
+
+	if (text == NULL)
+		out_of_memory();
+	vsnprintf(text, n + 1, format, ap);
+	ok = buffer_append(b, slice(text, n));
+	free(text);
+	return ok;
+}
+
 bool buffer_vprintf(struct buffer *b, const char *format, va_list ap)
 {
+	size_t room = b->size - b->len;
 	va_list again;
+	bool ok;
 	int n;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, format, again);
-	va_end(again);
+	n = vsnprintf(room > 0 ? b->data + b->len : NULL, room, format, ap);
 	CHECK(n >= 0);
-	/* vsnprintf wants room for a NUL that is not part of the text */
-	if (b->limit - b->len < (size_t)n) {
-		b->overflow = true;
-		return false;
+	if ((size_t)n < room) {
+		ok = true;
+		b->len += (size_t)n;
+	} else if (b->limit - b->len <= (size_t)n) {
+		ok = print_aside(b, (size_t)n, format, again);
+	} else {
+		ok = buffer_reserve(b, (size_t)n + 1);
+		vsnprintf(b->data + b->len, (size_t)n + 1, format, again);
+		b->len += (size_t)n;
 	}
-	char *text = malloc((size_t)n + 1);
-	if (text == NULL)
-		out_of_memory();
-	vsnprintf(text, (size_t)n + 1, format, ap);
-	bool ok = buffer_append(b, slice(text, (size_t)n));
-	free(text);
+	va_end(again);
 	return ok;
 }
 

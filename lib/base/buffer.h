@@ -30,6 +30,8 @@ void buffer_reset(struct buffer *b);
 bool buffer_append(struct buffer *b, struct slice s);
 bool buffer_append_byte(struct buffer *b, char c);
 bool buffer_append_str(struct buffer *b, const char *str);
+/* buffer_append_number - in decimal, with zeros in front up to this many digits (at most 20). */
+bool buffer_append_number(struct buffer *b, uint64_t value, unsigned digits);
 bool buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool buffer_vprintf(struct buffer *b, const char *format, va_list ap)
     __attribute__((format(printf, 2, 0)));

@@ -1,6 +1,7 @@
 # Stackful coroutines and the buffered streams over them.
 noinst_LIBRARIES += lib/libfiber.a
 lib_libfiber_a_SOURCES = \
+	lib/fiber/chunk.c \
 	lib/fiber/context.c lib/fiber/context.h \
 	lib/fiber/descriptor.c \
 	lib/fiber/fiber.c lib/fiber/fiber.h \

@@ -242,7 +242,7 @@ static struct fiber *next_ready(struct scheduler *s)
 static void run_slice(struct scheduler *s, struct fiber *f)
 {
 	const char *last_wait = f->why;
-	int64_t began = os_now(), took;
+	int64_t began = s->now;
 
 	f->phase = FIBER_RUNNING;
 	f->budget = SLICE_BUDGET;
@@ -254,11 +254,12 @@ static void run_slice(struct scheduler *s, struct fiber *f)
 	hook_enter(s->asan_fake_stack, NULL, NULL);
 	s->running = NULL;
 	s->stats.slices++;
-	took = os_now() - began;
-	if (took > s->options.slice_warn) {
+	s->now = os_now();
+	if (s->now - began > s->options.slice_warn) {
 		s->stats.slow_slices++;
 		if (s->options.slow_slice != NULL)
-			s->options.slow_slice(f->name, last_wait, took, s->options.slow_slice_arg);
+			s->options.slow_slice(f->name, last_wait, s->now - began,
+					      s->options.slow_slice_arg);
 	}
 	if (f->phase == FIBER_ENDED)
 		bury(s, f);
@@ -313,21 +314,21 @@ static int64_t poll_deadline(const struct scheduler *s)
 static void poll(struct scheduler *s)
 {
 	struct os_event events[EVENT_BATCH];
-	int64_t now;
 	int n = os_poll_wait(s->poller, events, EVENT_BATCH, poll_deadline(s));
 
 	CHECK(n >= 0);
 	for (int i = 0; i < n; i++)
 		fiber_dispatch(s, &events[i]);
-	now = os_now();
-	fire_timers(s, now);
+	s->now = os_now();
+	fire_timers(s, s->now);
 	if (s->order == 0)
-		trim_stacks(s, now);
+		trim_stacks(s, s->now);
 }
 
 /* loop - rounds of: all that are ready now, one slice each; then what has happened meanwhile. */
 static void loop(struct scheduler *s)
 {
+	s->now = os_now();
 	while (s->stats.alive > 0) {
 		for (size_t n = s->ready_count; n > 0; n--)
 			run_slice(s, next_ready(s));
@@ -373,6 +374,7 @@ static void close_all(struct scheduler *s)
 	while ((node = list_pop_front(&s->zombies)) != NULL)
 		stack_give(s, CONTAINER_OF(node, struct fiber, all));
 	stack_drop_pool(s);
+	chunk_drop_all(s);
 	heap_free(&s->timers);
 	os_socket_close(s->wakeup);
 	os_socket_close(s->poller);

@@ -58,6 +58,16 @@ struct spare_stack {
 	int64_t since;
 };
 
+/* Buffers of streams that nobody uses just now, all of one size. */
+struct spare_chunk {
+	struct spare_chunk *next;
+};
+
+struct spare_chunks {
+	struct spare_chunk *first;
+	size_t count;
+};
+
 struct scheduler {
 	struct fibers_options options;
 	struct fiber_context context; /* of the loop itself */
@@ -71,6 +81,8 @@ struct scheduler {
 	struct fiber *main;
 	struct list warm; /* spare stacks with their pages, last used first */
 	struct list cold; /* those without, but for the top one */
+	struct spare_chunks small_chunks, large_chunks;
+	int64_t now; /* monotonic, of the last look at the clock between two slices */
 	struct fibers_stats stats;
 	uint64_t order; /* state of the seeded choice of the next fiber; 0: first in, first out */
 	int poller;
@@ -113,6 +125,8 @@ void stack_give(struct scheduler *s, struct fiber *f);
 void stack_drop_pool(struct scheduler *s);
 void stack_cool(struct scheduler *s, int64_t since);
 int64_t stack_idle_since(const struct scheduler *s);
+/* chunk_drop_all - the spare buffers are freed. */
+void chunk_drop_all(struct scheduler *s);
 /* stack_limit - usable bytes below the fiber's own struct. */
 size_t stack_limit(const struct scheduler *s);
 

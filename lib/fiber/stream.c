@@ -3,7 +3,6 @@
 #include "base/check.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 const char *stream_status_text(enum stream_status status)
 {
@@ -35,15 +34,6 @@ enum stream_status stream_failure(struct stream *s)
 		s->error = errno;
 		return STREAM_ERROR;
 	}
-}
-
-char *stream_alloc(size_t n)
-{
-	char *p = malloc(n);
-
-	if (p == NULL)
-		out_of_memory();
-	return p;
 }
 
 void stream_init(struct stream *s, int fd)
@@ -86,22 +76,33 @@ void stream_set_transport(struct stream *s, const struct stream_transport *trans
 	s->transport_state = state;
 }
 
+/*
+ * nothing_comes - the peer has said nothing that we have not read: what we say last may go out together
+ * with the end. (With unread input the kernel would reset the connection, and drop what has not gone.)
+ */
+static bool nothing_comes(const struct stream *s)
+{
+	return s->transport == NULL && stream_buffered(s) == 0 && !(s->fd.ready & OS_READABLE);
+}
+
 enum stream_status stream_close(struct stream *s, int64_t deadline)
 {
 	enum stream_status status = STREAM_OK;
 
 	if (s->fd.fd < 0)
 		return STREAM_OK;
-	if (deadline > 0)
+	if (deadline > 0) {
+		s->fd.last = nothing_comes(s);
 		status = stream_flush(s, deadline);
+	}
 	if (s->transport != NULL)
 		s->transport->close(s->transport_state, &s->fd,
 				    status == STREAM_OK ? deadline : 0);
 	s->transport = NULL;
 	s->transport_state = NULL;
 	fiber_fd_close(&s->fd);
-	free(s->in);
-	free(s->out);
+	chunk_give(s->in, s->in_size);
+	chunk_give(s->out, STREAM_OUT_SIZE);
 	s->in = s->out = NULL;
 	s->in_at = s->in_len = s->in_size = s->out_len = 0;
 	return status;

@@ -13,8 +13,9 @@
 
 /* stream_failure - the status for errno; remembers it. */
 enum stream_status stream_failure(struct stream *s);
-/* stream_alloc - never NULL. */
-char *stream_alloc(size_t n);
+/* chunk_take - n bytes, never NULL; chunk_give - back, with the same n (NULL: no effect). */
+char *chunk_take(size_t n);
+void chunk_give(char *p, size_t n);
 
 ssize_t stream_raw_read(struct stream *s, void *buf, size_t n, int64_t deadline);
 ssize_t stream_raw_write(struct stream *s, const void *buf, size_t n, int64_t deadline);

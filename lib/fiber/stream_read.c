@@ -12,7 +12,7 @@ size_t stream_buffered(const struct stream *s)
 
 static void drop_in(struct stream *s)
 {
-	free(s->in);
+	chunk_give(s->in, s->in_size);
 	s->in = NULL;
 	s->in_at = s->in_len = s->in_size = 0;
 }
@@ -20,7 +20,7 @@ static void drop_in(struct stream *s)
 /* make_room - space for at least one byte more behind what is buffered, in all up to `want`. */
 static void make_room(struct stream *s, size_t want)
 {
-	size_t have = stream_buffered(s);
+	size_t have = stream_buffered(s), size;
 	char *bigger;
 
 	if (s->in_at > 0 && have > 0)
@@ -31,12 +31,13 @@ static void make_room(struct stream *s, size_t want)
 		drop_in(s);
 	if (s->in_size > have && s->in_size >= want)
 		return;
-	s->in_size = want > s->chunk ? want : s->chunk;
-	bigger = stream_alloc(s->in_size);
+	size = want > s->chunk ? want : s->chunk;
+	bigger = chunk_take(size);
 	if (have > 0)
 		memcpy(bigger, s->in, have);
-	free(s->in);
+	chunk_give(s->in, s->in_size);
 	s->in = bigger;
+	s->in_size = size;
 }
 
 /* wait_readable - with nothing buffered no memory is held meanwhile. */

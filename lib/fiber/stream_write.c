@@ -45,7 +45,7 @@ enum stream_status stream_flush(struct stream *s, int64_t deadline)
 	enum stream_status status = flush_out(s, deadline);
 
 	if (status == STREAM_OK && s->out != NULL) {
-		free(s->out);
+		chunk_give(s->out, STREAM_OUT_SIZE);
 		s->out = NULL;
 	}
 	return status;
@@ -60,7 +60,7 @@ static size_t put(struct stream *s, struct slice bytes)
 	if (n == 0)
 		return 0;
 	if (s->out == NULL)
-		s->out = stream_alloc(STREAM_OUT_SIZE);
+		s->out = chunk_take(STREAM_OUT_SIZE);
 	memcpy(s->out + s->out_len, bytes.p, n);
 	s->out_len += n;
 	return n;
@@ -111,7 +111,7 @@ enum stream_status stream_printf(struct stream *s, int64_t deadline, const char 
 static enum stream_status copy_file(struct stream *s, int file, off_t offset, size_t n,
 				    int64_t deadline)
 {
-	char *chunk = stream_alloc(STREAM_OUT_SIZE);
+	char *chunk = chunk_take(STREAM_OUT_SIZE);
 	enum stream_status status = STREAM_OK;
 
 	while (n > 0 && status == STREAM_OK) {
@@ -127,7 +127,7 @@ static enum stream_status copy_file(struct stream *s, int file, off_t offset, si
 		offset += got;
 		n -= (size_t)got;
 	}
-	free(chunk);
+	chunk_give(chunk, STREAM_OUT_SIZE);
 	return status;
 }
 

@@ -95,7 +95,7 @@ static enum ipc_status get_conn(struct ipc_client *client, int64_t deadline, str
 {
 	*fresh = false;
 	while ((*conn = pop_idle(client)) != NULL) {
-		if (ipc_conn_usable(*conn))
+		if (ipc_conn_quiet(*conn))
 			return IPC_OK;
 		ipc_conn_close(conn);
 	}

@@ -100,6 +100,14 @@ bool ipc_conn_usable(struct ipc_conn *conn)
 	       errno == EAGAIN;
 }
 
+bool ipc_conn_quiet(struct ipc_conn *conn)
+{
+	/* a descriptor known to be empty is with the poller: input or the end would have shown */
+	if (conn->poller < 0 && conn->fd.registered && !(conn->fd.ready & OS_READABLE))
+		return ipc_conn_clean(conn);
+	return ipc_conn_usable(conn);
+}
+
 /* ---- waiting, in both ways */
 
 /* status_of_errno - what a failed call means; the connection is done for, but after a timeout. */

@@ -123,6 +123,11 @@ enum ipc_status ipc_connect_blocking(const char *path, int64_t deadline, struct 
 bool ipc_conn_clean(const struct ipc_conn *conn);
 /* ipc_conn_usable - clean, and the peer has neither closed nor spoken: a system call. */
 bool ipc_conn_usable(struct ipc_conn *conn);
+/*
+ * ipc_conn_quiet - the same, as far as the poller has told (no system call, mostly): for who can go on when
+ * the connection turns out to have ended a moment ago.
+ */
+bool ipc_conn_quiet(struct ipc_conn *conn);
 /* ipc_conn_peer - who is at the other end. 0, or -1 and errno. */
 int ipc_conn_peer(struct ipc_conn *conn, pid_t *pid, uid_t *uid);
 /* ipc_conn_set_why - what listings show while it waits; constant text. */
@@ -184,7 +189,8 @@ struct ipc_client *ipc_client_create(const char *path, size_t idle_max);
 /* ipc_client_destroy - closes the idle ones; none may be lent out. Sets *client to NULL. */
 void ipc_client_destroy(struct ipc_client **client);
 /*
- * ipc_client_get - an idle connection that still stands, or a new one. After a failure to connect,
+ * ipc_client_get - an idle connection of which no end is known (it may have ended just now: who gets
+ * IPC_LOST before any reply tries again with ipc_client_new), or a new one. After a failure to connect,
  * further attempts fail at once with IPC_LOST for a while (100 ms, doubling to 5 s), so that nobody
  * queues up behind a service that is down.
  */

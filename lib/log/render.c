@@ -86,18 +86,23 @@ void log_delay(int64_t microseconds, int resolution, struct buffer *out)
 		scale /= 10;
 		decimals--;
 	}
+	buffer_append_number(out, (uint64_t)(v / scale), 1);
 	if (decimals == 0)
-		buffer_printf(out, "%lld", (long long)v);
-	else
-		buffer_printf(out, "%lld.%0*lld", (long long)(v / scale), decimals,
-			      (long long)(v % scale));
+		return;
+	buffer_append_byte(out, '.');
+	buffer_append_number(out, (uint64_t)(v % scale), (unsigned)decimals);
 }
 
 static void put_count(struct buffer *out, const char *name, uint64_t good, uint64_t all)
 {
-	buffer_printf(out, " %s=%llu", name, (unsigned long long)good);
-	if (good != all || all == 0)
-		buffer_printf(out, "/%llu", (unsigned long long)all);
+	buffer_append_byte(out, ' ');
+	buffer_append_str(out, name);
+	buffer_append_byte(out, '=');
+	buffer_append_number(out, good, 1);
+	if (good == all && all > 0)
+		return;
+	buffer_append_byte(out, '/');
+	buffer_append_number(out, all, 1);
 }
 
 static void put_counts(struct buffer *out, const struct log_count *counts, size_t n)
@@ -165,7 +170,7 @@ static void put_field(struct buffer *out, const struct log_field *f, const char 
 		put_address(out, text_of(f, e));
 		break;
 	case LOG_U64:
-		buffer_printf(out, "%llu", (unsigned long long)number_of(f, e));
+		buffer_append_number(out, (uint64_t)number_of(f, e), 1);
 		break;
 	case LOG_I64:
 		buffer_printf(out, "%lld", (long long)number_of(f, e));

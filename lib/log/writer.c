@@ -43,8 +43,8 @@ static struct writer {
 	size_t pending_lines;
 	uint64_t dropped;
 	uint64_t dropped_told;
-	time_t stamp_at;
-	char stamp[32];
+	time_t head_at; /* the second that `head` is of */
+	char head[512]; /* what each line of that second begins with; "": to be made */
 	bool has_fiber;
 	struct fiber_cond more;
 	pid_t pid;
@@ -208,21 +208,36 @@ static bool send_pending(void)
 	return writer.pending.len == 0;
 }
 
-static const char *timestamp(int64_t at)
+/* make_head - "Nov 22 19:08:07 host postfix/smtpd[123]: "; syslog adds the host itself. */
+static void make_head(time_t second)
 {
-	time_t now = (time_t)(at / OS_SECOND);
+	static const char month[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	bool to_file = writer.file[0] != '\0';
 	struct tm tm;
 
-	if (now != writer.stamp_at || writer.stamp[0] == '\0') {
-		static const char month[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	localtime_r(&second, &tm);
+	writer.head_at = second;
+	snprintf(writer.head, sizeof(writer.head), "%.3s %2d %02d:%02d:%02d %s%s%s[%d]: ",
+		 month + (size_t)(tm.tm_mon % 12) * 3, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+		 to_file ? writer.hostname : "", to_file ? " " : "", writer.identity,
+		 (int)writer.pid);
+}
 
-		localtime_r(&now, &tm);
-		writer.stamp_at = now;
-		snprintf(writer.stamp, sizeof(writer.stamp), "%.3s %2d %02d:%02d:%02d",
-			 month + (size_t)(tm.tm_mon % 12) * 3, tm.tm_mday, tm.tm_hour, tm.tm_min,
-			 tm.tm_sec);
-	}
-	return writer.stamp;
+static void put_head(struct buffer *out, int64_t at)
+{
+	time_t second = (time_t)(at / OS_SECOND);
+
+	if (second != writer.head_at || writer.head[0] == '\0')
+		make_head(second);
+	buffer_append_str(out, writer.head);
+}
+
+/* put_stamp - for postlogd, which puts the lines of all processes in order. */
+static void put_stamp(struct buffer *out, int64_t at)
+{
+	buffer_append_byte(out, LOG_STAMP);
+	for (int shift = 60; shift >= 0; shift -= 4)
+		buffer_append_byte(out, "0123456789abcdef"[(uint64_t)at >> shift & 15]);
 }
 
 /* queue_line - false when there is no room. */
@@ -231,16 +246,15 @@ static bool queue_line(enum log_level level, struct slice text)
 	struct buffer *out = &writer.pending;
 	size_t before = out->len;
 	int64_t at = writer.at != 0 ? writer.at : os_wall();
-	bool fits;
 
 	if (writer.file[0] == '\0')
-		fits = buffer_printf(out, "<%u>%s %s[%d]: ", syslog_priority(level), timestamp(at),
-				     writer.identity, (int)writer.pid);
+		buffer_printf(out, "<%u>", syslog_priority(level));
 	else
-		fits = buffer_printf(out, "%c%016llx%s %s %s[%d]: ", LOG_STAMP,
-				     (unsigned long long)at, timestamp(at), writer.hostname,
-				     writer.identity, (int)writer.pid);
-	if (fits && buffer_append(out, text) && buffer_append_byte(out, '\n')) {
+		put_stamp(out, at);
+	put_head(out, at);
+	buffer_append(out, text);
+	buffer_append_byte(out, '\n');
+	if (!buffer_overflowed(out)) {
 		writer.pending_lines++;
 		return true;
 	}
@@ -403,6 +417,7 @@ enum result log_open(const struct log_options *options)
 	writer.direct = options->direct;
 	writer.stderr_too = options->stderr_too;
 	writer.pid = getpid();
+	writer.head[0] = '\0';
 	writer.retry_at = 0;
 	writer.open = true;
 	return connect_writer() ? RES_OK : RES_TEMP;
@@ -416,6 +431,7 @@ void log_entered_queue(void)
 void log_after_fork(void)
 {
 	writer.pid = getpid();
+	writer.head[0] = '\0';
 	writer.has_fiber = false;
 	buffer_reset(&writer.pending);
 	writer.pending_lines = 0;
@@ -424,6 +440,7 @@ void log_after_fork(void)
 void log_set_program(struct slice identity)
 {
 	keep(writer.identity, sizeof(writer.identity), identity);
+	writer.head[0] = '\0';
 }
 
 /*

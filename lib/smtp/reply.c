@@ -99,7 +99,8 @@ bool smtp_reply_format(struct buffer *out, const struct smtp_reply *reply, bool 
 	do {
 		line = next_line(&rest, room);
 		more = rest.n > 0;
-		buffer_printf(out, "%03u%c", code, more ? '-' : ' ');
+		buffer_append_number(out, code, 3);
+		buffer_append_byte(out, more ? '-' : ' ');
 		buffer_append(out, status);
 		if (status.n > 0 && line.n > 0)
 			buffer_append_byte(out, ' ');

@@ -55,6 +55,13 @@ static void arenas_give_zeroed_memory_and_are_reused(void **state)
 	}
 	assert_null(arena_str(arena, SL("a\0b")));
 	assert_slice(arena_printf(arena, "%d-%s", 7, "x"), "7-x");
+	for (int n = 0; n < 3000; n++) {
+		struct slice text = arena_printf(arena, "%*s", n, "");
+
+		assert_int_equal(text.n, n);
+		assert_int_equal(text.p[text.n], '\0');
+		assert_int_equal(*(char *)arena_alloc(arena, 1), 0);
+	}
 	arena_destroy(&arena);
 	assert_null(arena);
 }
@@ -76,6 +83,27 @@ static void buffers_stop_at_their_limit(void **state)
 	assert_true(buffer_printf(&b, "%08d", 1));
 	buffer_consume(&b, 7);
 	assert_slice(buffer_slice(&b), "1");
+	buffer_free(&b);
+}
+
+static void buffers_print_in_place_and_in_growing(void **state)
+{
+	struct buffer b;
+	size_t n = 0;
+
+	(void)state;
+	buffer_init(&b, 1000);
+	for (int i = 0; n + 7 <= 1000; i++, n += 7)
+		assert_true(buffer_printf(&b, "%06d,", i));
+	assert_int_equal(b.len, n);
+	assert_memory_equal(b.data + b.len - 7, "000141,", 7);
+	assert_true(buffer_printf(&b, "%0*d", (int)(1000 - n), 5)); /* to the very limit */
+	assert_false(buffer_printf(&b, "x"));
+	buffer_reset(&b);
+	assert_true(buffer_append_number(&b, 0, 1));
+	assert_true(buffer_append_number(&b, 42, 5));
+	assert_true(buffer_append_number(&b, UINT64_MAX, 0));
+	assert_slice(buffer_slice(&b), "00004218446744073709551615");
 	buffer_free(&b);
 }
 
@@ -208,6 +236,7 @@ int main(void)
 	    cmocka_unit_test(networks_contain_addresses),
 	    cmocka_unit_test(arenas_give_zeroed_memory_and_are_reused),
 	    cmocka_unit_test(buffers_stop_at_their_limit),
+	    cmocka_unit_test(buffers_print_in_place_and_in_growing),
 	    cmocka_unit_test(maps_survive_removal_while_walking),
 	    cmocka_unit_test(checksums_match_their_specification),
 	    cmocka_unit_test(heaps_order_and_remove),
