@@ -11,13 +11,21 @@ COMMAND_BASE_LIBS = lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS_OS)
 
 ASK_QMGR = commands/ask_qmgr.c commands/ask_qmgr.h
 
-MAP_TOOL = commands/map_build.c commands/map_content.c commands/map_query.c commands/map_tool.c \
+MAP_TOOL = commands/map_build.c commands/map_content.c commands/map_query.c commands/map_sort.c \
+	commands/map_sort.h commands/map_source.c commands/map_source.h commands/map_tool.c \
 	commands/map_tool.h $(COMMAND)
 sbin_PROGRAMS += commands/postmap commands/postalias
 commands_postmap_SOURCES = commands/postmap.c $(MAP_TOOL)
 commands_postmap_LDADD = lib/libtable.a $(COMMAND_BASE_LIBS) $(LMDB_LIBS) $(PCRE2_LIBS) -lpthread
 commands_postalias_SOURCES = commands/postalias.c $(MAP_TOOL)
 commands_postalias_LDADD = $(commands_postmap_LDADD)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_map
+tests_unit_test_map_SOURCES = tests/unit/test_map.c tests/unit/unit.h commands/map_sort.c \
+	commands/map_sort.h commands/map_source.c commands/map_source.h
+tests_unit_test_map_LDADD = lib/libtable.a $(LIBS_OS) $(CMOCKA_LIBS)
+endif
 
 sbin_PROGRAMS += commands/postqueue commands/postsuper commands/postcat
 commands_postqueue_SOURCES = commands/postqueue.c $(ASK_QMGR) $(GUARDED) $(COMMAND)

@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: ISC */
-/* map_build - make LMDB files from sources, add to them, delete from them. */
+/*
+ * map_build - make LMDB files from sources, add to them, delete from them. What is made anew is sorted first;
+ * what is added to a file goes there as it is read.
+ */
+#include "base/buffer.h"
+#include "commands/map_sort.h"
+#include "commands/map_source.h"
 #include "commands/map_tool.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/process.h"
 #include "table/lmdb_write.h"
-#include "table/source.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SOURCE_LIMIT ((off_t)4 << 30)
+#define KEYS_LIMIT ((off_t)4 << 30)
+/* Of entries that are sorted at once. */
+#define SORT_MEMORY ((size_t)96 << 20)
+/* Warnings about keys that come twice wait, to be in the order of the source, for so many of them. */
+#define MOST_DUPLICATES ((size_t)100000)
 
 /* One map being written. */
 struct build {
@@ -20,6 +29,7 @@ struct build {
 	const char *source; /* the file that is read */
 	const char *target; /* the .lmdb file */
 	struct lmdb_writer *writer;
+	struct map_sort *sort; /* NULL: entries go to the file at once */
 	struct arena *arena; /* of one line */
 };
 
@@ -71,6 +81,10 @@ static void put(struct build *build, struct slice key, struct slice value, bool 
 		key = with_nul(build, key);
 		value = with_nul(build, value);
 	}
+	if (build->sort != NULL) {
+		map_sort_add(build->sort, key, value, tool->replace);
+		return;
+	}
 	change = lmdb_put(build->writer, key, value, tool->replace);
 	if (change == LMDB_FAILED)
 		build_failed(build);
@@ -98,22 +112,23 @@ static void put_line(struct build *build, unsigned number, struct slice line)
 	put(build, key, value, !tool->no_nul);
 }
 
-static void put_text(struct build *build, struct slice text)
+static void put_source(struct build *build, int fd)
 {
-	struct source source;
+	struct map_source source;
 	struct slice line;
 	enum source_line kind;
 
-	source_init(&source, text);
-	while ((kind = source_next(&source, build->arena, &line)) != SOURCE_END) {
+	map_source_open(&source, build->source, fd);
+	while ((kind = map_source_next(&source, build->arena, &line)) != SOURCE_END) {
 		if (kind == SOURCE_INDENTED)
 			map_warn("%s, line %u: logical line must not start with whitespace: "
 				 "\"%.*s\"",
-				 build->source, source.first, SL_ARG(line));
+				 build->source, source.source.first, SL_ARG(line));
 		else
-			put_line(build, source.first, line);
+			put_line(build, source.source.first, line);
 		arena_reset(build->arena);
 	}
+	map_source_close(&source);
 }
 
 /* put_signatures - what sendmail and NIS look for in an alias file; without NUL, always. */
@@ -131,7 +146,93 @@ static void put_signatures(struct build *build)
 	build->tool->ignore_existing = quiet;
 }
 
-/* read_descriptor - all of a file or of standard input. */
+/* ---- in the order of the keys */
+
+/* A key that was there already. */
+struct duplicate {
+	struct slice key;
+	uint32_t number;
+};
+
+struct duplicates {
+	struct arena *arena;
+	struct duplicate *items;
+	size_t count;
+};
+
+static int in_order(const void *a, const void *b)
+{
+	const struct duplicate *x = a, *y = b;
+
+	return (x->number > y->number) - (x->number < y->number);
+}
+
+static void tell_duplicates(const struct build *build, struct duplicates *all)
+{
+	if (all->count > 0)
+		qsort(all->items, all->count, sizeof(*all->items), in_order);
+	for (size_t i = 0; i < all->count; i++)
+		map_warn("%s: duplicate entry: \"%.*s\"", build->spec, SL_ARG(all->items[i].key));
+	all->items = NULL;
+	all->count = 0;
+	arena_reset(all->arena);
+}
+
+static void add_duplicate(const struct build *build, struct duplicates *all, const struct map_entry *entry)
+{
+	struct slice key = entry->key;
+
+	if (build->tool->ignore_existing)
+		return;
+	if (all->count == MOST_DUPLICATES)
+		tell_duplicates(build, all);
+	if (all->items == NULL)
+		all->items = ARENA_ARRAY(all->arena, MOST_DUPLICATES, struct duplicate);
+	if (!build->tool->no_nul)
+		key.n--; /* as it was written */
+	all->items[all->count++] =
+	    (struct duplicate){.key = arena_dup(all->arena, key), .number = entry->number};
+}
+
+/* append_one - the entry that its key stands for in the end. */
+static void append_one(struct build *build, const struct buffer *key, const struct buffer *value)
+{
+	if (key->len > 0 && lmdb_append(build->writer, buffer_slice(key), buffer_slice(value)) == LMDB_FAILED)
+		build_failed(build);
+}
+
+static void append_sorted(struct build *build)
+{
+	struct duplicates duplicates = {.arena = arena_create()};
+	struct buffer key, value;
+	struct map_entry entry;
+
+	buffer_init(&key, SIZE_MAX / 2);
+	buffer_init(&value, SIZE_MAX / 2);
+	while (map_sort_next(build->sort, &entry)) {
+		bool same = slice_eq(entry.key, buffer_slice(&key));
+
+		if (same && !entry.replaces) {
+			add_duplicate(build, &duplicates, &entry);
+			continue;
+		}
+		if (!same)
+			append_one(build, &key, &value);
+		buffer_reset(&key);
+		buffer_append(&key, entry.key);
+		buffer_reset(&value);
+		buffer_append(&value, entry.value);
+	}
+	append_one(build, &key, &value);
+	tell_duplicates(build, &duplicates);
+	buffer_free(&key);
+	buffer_free(&value);
+	arena_destroy(&duplicates.arena);
+}
+
+/* ---- one map */
+
+/* read_descriptor - all of standard input. */
 static struct slice read_descriptor(struct build *build, int fd)
 {
 	size_t size = 64 * 1024, used = 0;
@@ -140,7 +241,7 @@ static struct slice read_descriptor(struct build *build, int fd)
 
 	while (text != NULL && (n = os_read(fd, text + used, size - used)) > 0) {
 		used += (size_t)n;
-		if (used == size && (off_t)size < SOURCE_LIMIT)
+		if (used == size && (off_t)size < KEYS_LIMIT)
 			text = realloc(text, size *= 2);
 		else if (used == size)
 			map_fatal("%s is too large", build->source);
@@ -187,7 +288,6 @@ void map_build(struct map_tool *tool, const char *map)
 {
 	struct build build;
 	struct stat st;
-	struct slice text;
 	mode_t mode;
 	int fd;
 
@@ -195,23 +295,26 @@ void map_build(struct map_tool *tool, const char *map)
 	fd = open_source(&build, &st);
 	lower_rights(&build, &st);
 	mode = tool->default_mode ? 0644 : st.st_mode & 0666;
-	text = read_descriptor(&build, tool->incremental ? 0 : fd);
 	if (tool->incremental)
 		build.source = "stdin";
+	else
+		build.sort = map_sort_create(build.target, SORT_MEMORY);
 	build.writer = tool->incremental ? lmdb_update(build.target, mode, true)
 					 : lmdb_build(build.target, mode);
 	if (lmdb_writer_error(build.writer) != NULL)
 		build_failed(&build);
-	put_text(&build, text);
+	put_source(&build, tool->incremental ? 0 : fd);
 	if (tool->aliases)
 		put_signatures(&build);
+	if (build.sort != NULL)
+		append_sorted(&build);
 	if (!lmdb_finish(build.writer))
 		build_failed(&build);
 	lmdb_abort(&build.writer);
 	raise_rights();
 	if (fd >= 0)
 		os_close(fd);
-	free((void *)(uintptr_t)text.p);
+	map_sort_destroy(&build.sort);
 	arena_destroy(&build.arena);
 }
 

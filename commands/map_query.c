@@ -8,6 +8,8 @@
 
 /* A logical header that is longer is cut here. */
 #define HEADER_LIMIT ((size_t)1024 * 1024)
+/* So many keys from standard input are looked up before it is asked whether the tables are as they were. */
+#define BATCH 200
 
 struct query {
 	struct map_tool *tool;
@@ -108,13 +110,58 @@ static bool query_and_print(struct query *query, struct slice key)
 	return found;
 }
 
+/* A key from standard input, and what one look at the tables gave. */
+struct answer {
+	struct slice key, value;
+	enum table_result result;
+};
+
+static size_t read_keys(struct query *query, struct answer *answers)
+{
+	size_t n = 0;
+
+	while (n < BATCH && map_read_line(query->arena, &answers[n].key))
+		n++;
+	return n;
+}
+
+/* answer_all - without words about what goes wrong. False: each key has to be asked for by itself. */
+static bool answer_all(const struct query *query, struct answer *answers, size_t count)
+{
+	bool stable = !query->tool->file_content;
+
+	for (size_t i = 0; i < query->count; i++)
+		table_hold(query->tables[i]);
+	for (size_t i = 0; i < count && stable; i++) {
+		struct answer *a = &answers[i];
+
+		a->result = TABLE_MISSING;
+		for (size_t t = 0; a->key.n > 0 && t < query->count && a->result == TABLE_MISSING; t++)
+			a->result = table_lookup(query->tables[t], a->key, query->arena, &a->value);
+		stable = a->result == TABLE_MISSING || (a->result == TABLE_FOUND && a->value.n > 0);
+	}
+	for (size_t i = 0; i < query->count; i++)
+		stable &= table_release(query->tables[i]);
+	return stable;
+}
+
 static bool query_lines(struct query *query)
 {
-	struct slice line;
+	struct answer answers[BATCH];
 	bool found = false;
+	size_t n;
 
-	for (; map_read_line(query->arena, &line); arena_reset(query->arena))
-		found |= query_and_print(query, line);
+	for (; (n = read_keys(query, answers)) > 0; arena_reset(query->arena)) {
+		bool answered = answer_all(query, answers, n);
+
+		for (size_t i = 0; i < n; i++)
+			if (!answered) {
+				found |= query_and_print(query, answers[i].key);
+			} else if (answers[i].result == TABLE_FOUND) {
+				print_entry(query->tool, answers[i].key, answers[i].value);
+				found = true;
+			}
+	}
 	return found;
 }
 

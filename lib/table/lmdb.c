@@ -96,6 +96,16 @@ static enum table_result lmdb_next(struct table_content *content, size_t *cursor
 	return outcome_result(content, outcome, why, arena, value);
 }
 
+static void lmdb_hold(struct table_content *content)
+{
+	lmdb_reader_hold(content->state);
+}
+
+static bool lmdb_release(struct table_content *content)
+{
+	return lmdb_reader_release(content->state);
+}
+
 static void lmdb_unload(struct table_content *content)
 {
 	struct lmdb_reader *reader = content->state;
@@ -108,5 +118,7 @@ const struct table_type table_lmdb = {.name = "lmdb",
 				      .live = true,
 				      .load = lmdb_load,
 				      .lookup = lmdb_lookup,
+				      .hold = lmdb_hold,
+				      .release = lmdb_release,
 				      .next = lmdb_next,
 				      .unload = lmdb_unload};

@@ -49,22 +49,34 @@ _Static_assert(sizeof(struct meta_db) == 48, "as on disk");
 _Static_assert(sizeof(struct meta) == 136, "as on disk");
 #define META_SIZE (PAGE_HEADER + sizeof(struct meta))
 
-/*
- * Branch pages are kept while the file stays in one state: same transaction, same time of change (for
- * a file that was copied over with another of the same transaction number).
- */
-#define KEPT_PAGES 256
+/* Of each kind, for a reader that is not asked to keep more. */
+#define KEPT_BRANCHES 1024
+#define KEPT_LEAVES 64
 
+/* Pages that were read, each where its number says. */
+struct kept {
+	size_t slots;
+	uint64_t *numbers; /* 0: none */
+	char **bytes;
+};
+
+/*
+ * What is known of the file: `meta`, the newest, and the pages of its transaction. It holds while the file has
+ * the same time of change (it may be copied over with another of the same transaction number) and nothing
+ * was written to the meta page whose turn is next.
+ */
 struct lmdb_reader {
 	int fd;
 	uint32_t page_size;
-	const char *page; /* the page being looked at: one of those below */
-	char *leaf;
+	const char *page; /* the page being looked at, among those kept */
 	char *metas; /* the first page and the beginning of the second */
-	uint64_t kept_txnid;
-	struct timespec kept_time;
-	uint64_t kept[KEPT_PAGES]; /* page numbers; 0: none */
-	char *kept_bytes[KEPT_PAGES];
+	bool known;
+	bool held; /* lmdb_reader_hold */
+	struct meta meta;
+	struct timespec changed;
+	uint64_t next_txnid; /* in the meta page whose turn is next */
+	struct kept branches;
+	struct kept leaves;
 	const char *why;
 };
 
@@ -140,18 +152,44 @@ static bool newest_meta(const struct lmdb_reader *reader, struct meta *meta)
 	return meta->free_db.pad == reader->page_size;
 }
 
-/* forget_pages - when the file is not in the state any more that they were read in. */
-static void forget_pages(struct lmdb_reader *reader, const struct meta *meta)
+/* next_turn - where the number of the next transaction will be written. */
+static size_t next_turn(const struct lmdb_reader *reader)
 {
-	struct stat st = {.st_size = 0};
+	return ((reader->meta.txnid & 1) == 0 ? reader->page_size : 0) + PAGE_HEADER +
+	       offsetof(struct meta, txnid);
+}
 
-	if (os_fstat(reader->fd, &st) == 0 && meta->txnid == reader->kept_txnid &&
-	    st.st_mtim.tv_sec == reader->kept_time.tv_sec &&
-	    st.st_mtim.tv_nsec == reader->kept_time.tv_nsec)
-		return;
-	memset(reader->kept, 0, sizeof(reader->kept));
-	reader->kept_txnid = meta->txnid;
-	reader->kept_time = st.st_mtim;
+/* look_again - what is known is what the file holds now; false: it is damaged. */
+static bool look_again(struct lmdb_reader *reader)
+{
+	struct stat st;
+
+	if (reader->held)
+		return true;
+	if (os_fstat(reader->fd, &st) < 0)
+		return false;
+	if (reader->known && st.st_mtim.tv_sec == reader->changed.tv_sec &&
+	    st.st_mtim.tv_nsec == reader->changed.tv_nsec)
+		return true;
+	memset(reader->branches.numbers, 0, reader->branches.slots * sizeof(uint64_t));
+	memset(reader->leaves.numbers, 0, reader->leaves.slots * sizeof(uint64_t));
+	reader->changed = st.st_mtim;
+	reader->known = newest_meta(reader, &reader->meta);
+	reader->next_txnid = get64(reader->metas + next_turn(reader));
+	return reader->known;
+}
+
+/* settled - did the file stay in the state that is known? A transaction's pages stand until the next but one. */
+static bool settled(struct lmdb_reader *reader)
+{
+	char now[8];
+
+	if (reader->held)
+		return true;
+	reader->known = os_pread_full(reader->fd, now, sizeof(now), (off_t)next_turn(reader)) ==
+				(ssize_t)sizeof(now) &&
+			get64(now) == reader->next_txnid;
+	return reader->known;
 }
 
 /* whole - are there at least as many bytes as the pages in use fill? */
@@ -169,6 +207,23 @@ static bool whole(int fd, const struct meta *meta)
 	return bytes <= (uint64_t)st.st_size;
 }
 
+static void kept_init(struct kept *kept, size_t slots)
+{
+	kept->slots = slots;
+	kept->numbers = calloc(slots, sizeof(*kept->numbers));
+	kept->bytes = calloc(slots, sizeof(*kept->bytes));
+	if (kept->numbers == NULL || kept->bytes == NULL)
+		out_of_memory();
+}
+
+static void kept_free(struct kept *kept)
+{
+	for (size_t i = 0; i < kept->slots; i++)
+		free(kept->bytes[i]);
+	free(kept->bytes);
+	free(kept->numbers);
+}
+
 enum lmdb_outcome lmdb_reader_create(int fd, struct lmdb_reader **out, const char **why)
 {
 	struct lmdb_reader *reader;
@@ -183,9 +238,10 @@ enum lmdb_outcome lmdb_reader_create(int fd, struct lmdb_reader **out, const cha
 		out_of_memory();
 	reader->fd = fd;
 	reader->page_size = meta.free_db.pad;
-	reader->leaf = malloc(reader->page_size);
+	kept_init(&reader->branches, KEPT_BRANCHES);
+	kept_init(&reader->leaves, KEPT_LEAVES);
 	reader->metas = malloc(reader->page_size + META_SIZE);
-	if (reader->leaf == NULL || reader->metas == NULL)
+	if (reader->metas == NULL)
 		out_of_memory();
 	if (!newest_meta(reader, &meta))
 		*why = "damaged LMDB file: meta pages";
@@ -204,9 +260,8 @@ void lmdb_reader_destroy(struct lmdb_reader **reader)
 {
 	if (*reader == NULL)
 		return;
-	for (size_t i = 0; i < KEPT_PAGES; i++)
-		free((*reader)->kept_bytes[i]);
-	free((*reader)->leaf);
+	kept_free(&(*reader)->branches);
+	kept_free(&(*reader)->leaves);
 	free((*reader)->metas);
 	free(*reader);
 	*reader = NULL;
@@ -241,39 +296,33 @@ static enum lmdb_outcome check_page(struct lmdb_reader *reader, uint64_t number,
 	return LMDB_FOUND;
 }
 
-/* room_for - where a branch page is kept. */
-static char *room_for(struct lmdb_reader *reader, uint64_t number)
+/* slot_of - branches lie at regular distances, so the number itself would leave most slots empty. */
+static size_t slot_of(const struct kept *kept, uint64_t number)
 {
-	size_t slot = number % KEPT_PAGES;
+	uint64_t spread = number * 0x9e3779b97f4a7c15u >> 32;
 
-	reader->kept[slot] = 0;
-	if (reader->kept_bytes[slot] == NULL)
-		reader->kept_bytes[slot] = malloc(reader->page_size);
-	if (reader->kept_bytes[slot] == NULL)
-		out_of_memory();
-	return reader->kept_bytes[slot];
+	return (size_t)(spread * kept->slots >> 32);
 }
 
 /* read_page - make a branch or leaf the page being looked at. */
 static enum lmdb_outcome read_page(struct lmdb_reader *reader, uint64_t number, bool leaf,
 				   unsigned *count)
 {
-	size_t slot = number % KEPT_PAGES;
-	char *room;
+	struct kept *kept = leaf ? &reader->leaves : &reader->branches;
+	size_t slot = slot_of(kept, number);
 	off_t offset;
 
-	if (!leaf && number != 0 && reader->kept[slot] == number) {
-		reader->page = reader->kept_bytes[slot];
-		return check_page(reader, number, leaf, count);
+	if (number == 0 || kept->numbers[slot] != number) {
+		kept->numbers[slot] = 0;
+		if (kept->bytes[slot] == NULL && (kept->bytes[slot] = malloc(reader->page_size)) == NULL)
+			out_of_memory();
+		if (!page_offset(reader, number, &offset) ||
+		    os_pread_full(reader->fd, kept->bytes[slot], reader->page_size, offset) !=
+			(ssize_t)reader->page_size)
+			return damaged(reader, "truncated LMDB file: a page is missing");
+		kept->numbers[slot] = number;
 	}
-	room = leaf ? reader->leaf : room_for(reader, number);
-	if (!page_offset(reader, number, &offset) ||
-	    os_pread_full(reader->fd, room, reader->page_size, offset) !=
-		(ssize_t)reader->page_size)
-		return damaged(reader, "truncated LMDB file: a page is missing");
-	reader->page = room;
-	if (!leaf)
-		reader->kept[slot] = number;
+	reader->page = kept->bytes[slot];
 	return check_page(reader, number, leaf, count);
 }
 
@@ -503,32 +552,32 @@ static enum lmdb_outcome after_once(struct lmdb_reader *reader, const struct met
 	return read_value(reader, &node, arena, value);
 }
 
-/* settled - did the file stay in the state that `meta` describes? */
-static bool settled(const struct lmdb_reader *reader, const struct meta *meta)
+void lmdb_reader_hold(struct lmdb_reader *reader)
 {
-	struct meta now;
+	reader->held = look_again(reader);
+}
 
-	return newest_meta(reader, &now) && now.txnid == meta->txnid;
+bool lmdb_reader_release(struct lmdb_reader *reader)
+{
+	reader->held = false;
+	return reader->known && settled(reader);
 }
 
 enum lmdb_outcome lmdb_get(struct lmdb_reader *reader, struct slice key, struct arena *arena,
 			   struct slice *value, const char **why)
 {
-	enum lmdb_outcome outcome = LMDB_BUSY;
-	struct meta meta;
+	enum lmdb_outcome outcome;
 
 	*value = SL_NULL;
-	*why = "a writer keeps the LMDB file busy";
 	if (key.n == 0 || key.n > LMDB_KEY_MAX)
 		return LMDB_NONE;
 	for (int i = 0; i < TRIES; i++) {
 		*why = "damaged LMDB file: meta pages";
-		if (!newest_meta(reader, &meta))
+		if (!look_again(reader))
 			return LMDB_DAMAGED;
-		forget_pages(reader, &meta);
-		outcome = get_once(reader, &meta, key, arena, value);
+		outcome = get_once(reader, &reader->meta, key, arena, value);
 		*why = reader->why;
-		if (settled(reader, &meta))
+		if (settled(reader))
 			return outcome;
 	}
 	*why = "a writer keeps the LMDB file busy";
@@ -539,17 +588,15 @@ enum lmdb_outcome lmdb_after(struct lmdb_reader *reader, struct slice key, struc
 			     struct slice *next_key, struct slice *value, const char **why)
 {
 	enum lmdb_outcome outcome;
-	struct meta meta;
 
 	*next_key = *value = SL_NULL;
 	for (int i = 0; i < TRIES; i++) {
 		*why = "damaged LMDB file: meta pages";
-		if (!newest_meta(reader, &meta))
+		if (!look_again(reader))
 			return LMDB_DAMAGED;
-		forget_pages(reader, &meta);
-		outcome = after_once(reader, &meta, key, arena, next_key, value);
+		outcome = after_once(reader, &reader->meta, key, arena, next_key, value);
 		*why = reader->why;
-		if (settled(reader, &meta))
+		if (settled(reader))
 			return outcome;
 	}
 	*why = "a writer keeps the LMDB file busy";

@@ -34,6 +34,14 @@ struct lmdb_reader;
 enum lmdb_outcome lmdb_reader_create(int fd, struct lmdb_reader **out, const char **why);
 void lmdb_reader_destroy(struct lmdb_reader **reader);
 
+/*
+ * lmdb_reader_hold, lmdb_reader_release - what is asked between them is asked of the state that the file had in the
+ * beginning, and costs no system call but for leaf pages. release: false when that state is gone; then the
+ * answers, LMDB_DAMAGED included, mean nothing.
+ */
+void lmdb_reader_hold(struct lmdb_reader *reader);
+bool lmdb_reader_release(struct lmdb_reader *reader);
+
 /* lmdb_get - the value of exactly this key, into the arena. */
 enum lmdb_outcome lmdb_get(struct lmdb_reader *reader, struct slice key, struct arena *arena,
 			   struct slice *value, const char **why);

@@ -20,6 +20,7 @@ struct change {
 	struct slice key;
 	struct slice value;
 	bool remove;
+	bool append; /* behind all there is */
 };
 
 struct lmdb_writer {
@@ -200,7 +201,7 @@ static int apply(struct lmdb_writer *writer, const struct change *change)
 
 	if (change->remove)
 		return mdb_del(writer->txn, writer->dbi, &key, NULL);
-	return mdb_put(writer->txn, writer->dbi, &key, &value, 0);
+	return mdb_put(writer->txn, writer->dbi, &key, &value, change->append ? MDB_APPEND : 0);
 }
 
 /* grow - a larger map, and the changes of the lost transaction again. */
@@ -236,6 +237,7 @@ static void remember(struct lmdb_writer *writer, const struct change *change)
 	kept->key = arena_dup(writer->arena, change->key);
 	kept->value = arena_dup(writer->arena, change->value);
 	kept->remove = change->remove;
+	kept->append = change->append;
 	*writer->last = kept;
 	writer->last = &kept->next;
 	writer->pending++;
@@ -290,6 +292,13 @@ enum lmdb_change lmdb_put(struct lmdb_writer *writer, struct slice key, struct s
 	}
 	if (!replace && mdb_get(writer->txn, writer->dbi, &old_key, &old) == 0)
 		return LMDB_UNCHANGED;
+	return change(writer, &wanted);
+}
+
+enum lmdb_change lmdb_append(struct lmdb_writer *writer, struct slice key, struct slice value)
+{
+	struct change wanted = {.key = key, .value = value, .append = true};
+
 	return change(writer, &wanted);
 }
 

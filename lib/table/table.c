@@ -322,6 +322,18 @@ enum table_result table_lookup(struct table *table, struct slice key, struct are
 	return table->type->lookup(&table->content, key, arena, value);
 }
 
+void table_hold(struct table *table)
+{
+	if (slice_is_null(table->content.error) && table->type->hold != NULL)
+		table->type->hold(&table->content);
+}
+
+bool table_release(struct table *table)
+{
+	return !slice_is_null(table->content.error) || table->type->release == NULL ||
+	       table->type->release(&table->content);
+}
+
 enum table_result table_next(struct table *table, size_t *cursor, struct arena *arena,
 			     struct slice *key, struct slice *value)
 {

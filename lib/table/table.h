@@ -67,6 +67,7 @@ bool table_set_changed(struct table_set *set);
 #define TABLE_NO_NUL 16u  /* lmdb: look only for keys that do not (postmap -n) */
 #define TABLE_DUP_WARN 32u /* texthash: the first of two equal keys counts; else they spoil the table */
 
+
 /* table_open - never NULL; owned by the set. */
 struct table *table_open(struct table_set *set, struct slice spec, unsigned flags);
 /* table_error - why every lookup will be TABLE_TEMP; absent when the table is usable. */
@@ -82,6 +83,13 @@ bool table_has_literal_keys(const struct table *table);
  */
 enum table_result table_lookup(struct table *table, struct slice key, struct arena *arena,
 			       struct slice *value);
+
+/*
+ * table_hold, table_release - lookups between them are spared the question whether the file behind the table is as it
+ * was. table_release: false when it was not; then what they gave, TABLE_TEMP included, means nothing.
+ */
+void table_hold(struct table *table);
+bool table_release(struct table *table);
 
 /*
  * table_next - all entries of a table with literal keys, in its own order: start with *cursor = 0;

@@ -29,6 +29,9 @@ struct table_type {
 	void (*load)(struct table_content *content);
 	enum table_result (*lookup)(struct table_content *content, struct slice key,
 				    struct arena *arena, struct slice *value);
+	/* hold, release - as table_hold(), table_release(); NULL where lookups ask nothing */
+	void (*hold)(struct table_content *content);
+	bool (*release)(struct table_content *content);
 	/* next - NULL: cannot be listed. */
 	enum table_result (*next)(struct table_content *content, size_t *cursor,
 				  struct arena *arena, struct slice *key, struct slice *value);

@@ -479,6 +479,75 @@ static void test_lmdb_update(void **state)
 	assert_slice(found(w, t, "key000001"), "new");
 }
 
+/* In order, and packed: the same entries as build_numbered's in much less room. */
+static void test_lmdb_append(void **state)
+{
+	struct world *w = *state;
+	struct lmdb_writer *writer;
+	struct slice key, value;
+	struct stat st, packed;
+	struct table *t;
+
+	build_numbered(w, 30000);
+	assert_int_equal(stat(lmdb_path(w), &st), 0);
+	writer = lmdb_build(lmdb_path(w), 0640);
+	for (unsigned i = 0; i < 30000; i++) {
+		numbered(w, i, &key, &value);
+		assert_int_equal(lmdb_append(writer, key, value), LMDB_CHANGED);
+	}
+	assert_true(lmdb_finish(writer));
+	lmdb_abort(&writer);
+	assert_int_equal(stat(lmdb_path(w), &packed), 0);
+	assert_true(packed.st_size < st.st_size);
+	t = lmdb_table(w);
+	for (unsigned i = 0; i < 30000; i++) {
+		numbered(w, i, &key, &value);
+		assert_int_equal(found(w, t, key.p).n, value.n - 1);
+	}
+	writer = lmdb_build(lmdb_path(w), 0640);
+	assert_int_equal(lmdb_append(writer, SL("b"), SL("1")), LMDB_CHANGED);
+	assert_int_equal(lmdb_append(writer, SL("a"), SL("2")), LMDB_FAILED);
+	assert_non_null(lmdb_writer_error(writer));
+	lmdb_abort(&writer);
+	assert_slice(found(w, t, "key000001"), "value 1");
+}
+
+static void change_one(struct world *w, const char *value)
+{
+	struct lmdb_writer *writer = lmdb_update(lmdb_path(w), 0644, false);
+
+	assert_int_equal(lmdb_put(writer, SL("key000001\0"), slice_str(value), true), LMDB_CHANGED);
+	assert_true(lmdb_finish(writer));
+	lmdb_abort(&writer);
+}
+
+static void test_lmdb_hold(void **state)
+{
+	struct world *w = *state;
+	struct table *t;
+
+	build_numbered(w, 5000);
+	t = lmdb_table(w);
+	table_hold(t);
+	assert_slice(found(w, t, "key000001"), "value 1");
+	assert_slice(found(w, t, "key000002"), "value 2");
+	assert_true(table_release(t));
+	table_hold(t);
+	assert_slice(found(w, t, "key000001"), "value 1");
+	change_one(w, "new");
+	assert_false(table_release(t));
+	assert_slice(found(w, t, "key000001"), "new");
+	/* changed between two holds: seen, and the pages kept of before are not used */
+	change_one(w, "newer");
+	table_hold(t);
+	assert_slice(found(w, t, "key000001"), "newer");
+	assert_slice(found(w, t, "key004999"), "value 4999");
+	assert_true(table_release(t));
+	change_one(w, "third");
+	change_one(w, "fourth");
+	assert_slice(found(w, t, "key000001"), "fourth");
+}
+
 static void test_lmdb_keys(void **state)
 {
 	struct world *w = *state;
@@ -651,6 +720,8 @@ int main(void)
 	    TEST(test_alias_lines),
 	    TEST(test_lmdb_build),
 	    TEST(test_lmdb_update),
+	    TEST(test_lmdb_append),
+	    TEST(test_lmdb_hold),
 	    TEST(test_lmdb_keys),
 	    TEST(test_lmdb_damage),
 	    TEST(test_lmdb_writer_refuses),
