@@ -29,6 +29,7 @@ struct cleanup {
 	struct queue_writer *writer; /* NULL: no message came yet, or the disk refused so far */
 	struct fiber_mutex opening;  /* of the writer: one session does it */
 	struct committer *committer;
+	struct fiber_sem large_places; /* worker threads that large messages may have at a time */
 	uint64_t free_bytes;   /* of the queue's file system, as of `free_asked` */
 	int64_t free_asked;    /* monotonic */
 	size_t buffered;       /* content held in memory, all messages together */
@@ -67,7 +68,7 @@ struct message {
 	/* store.c */
 	struct content_canon canon;
 	struct content_scan scan;
-	struct buffer content; /* in memory, until it is too much */
+	struct buffer content; /* in memory, until it is too much; then its next piece */
 	size_t counted;	       /* of it, in process->buffered */
 	struct queue_large *large;
 };
@@ -122,10 +123,21 @@ void refuse_queue_error(struct message *m, const struct queue_error *error);
 /* store_release - give memory and files back. */
 void store_release(struct message *m);
 
+/* ---- large.c: a file of its own; each of these waits for the disk, or for others who use it */
+/* large_begin - m->large is there then, or the message refused; what has gathered is written. */
+void large_begin(struct message *m);
+/* large_append - `gather`: they may stay in memory for a while. */
+void large_append(struct message *m, struct slice bytes, bool gather);
+/* large_commit - anything but RES_OK: the message is refused. m->large is gone. */
+enum result large_commit(struct message *m, struct queue_location *location);
+void large_abort(struct message *m);
+
 /* ---- commit.c */
 struct committer *committer_start(struct cleanup *process);
 /* commit_message - returns when the message is durable, or refused. The wait is not cancelled. */
 void commit_message(struct message *m);
+/* committer_yield - until the batch that is at the disk, if one is, has come back. */
+void committer_yield(struct committer *c);
 /* committer_drain - wait until qmgr knows of everything, or the deadline; then close the writer. */
 void committer_drain(struct committer *c, int64_t deadline);
 /* committer_backlog - messages that qmgr does not know of yet. */

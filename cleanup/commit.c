@@ -49,6 +49,7 @@ struct committer {
 	struct fiber_cond all_known;
 	struct queue_batch *batch;
 	bool busy; /* a batch is at the disk */
+	struct fiber_cond back; /* it has come back */
 	const char *qmgr_path;
 };
 
@@ -124,6 +125,7 @@ static void commit_fiber(void *arg)
 		fiber_offload(commit_batch, &job, "disk sync");
 		c->busy = false;
 		let_go(c);
+		fiber_cond_broadcast(&c->back);
 	}
 }
 
@@ -218,6 +220,7 @@ struct committer *committer_start(struct cleanup *process)
 	fiber_cond_init(&c->has_ready);
 	fiber_cond_init(&c->has_notices);
 	fiber_cond_init(&c->all_known);
+	fiber_cond_init(&c->back);
 	c->batch = queue_batch_create();
 	c->qmgr_path = "public/qmgr";
 	fiber_spawn("commit", commit_fiber, c);
@@ -228,6 +231,12 @@ struct committer *committer_start(struct cleanup *process)
 size_t committer_backlog(const struct committer *c)
 {
 	return c->notice_count;
+}
+
+void committer_yield(struct committer *c)
+{
+	if (c->busy)
+		(void)fiber_cond_wait(&c->back, OS_NEVER, "disk sync of other messages");
 }
 
 void committer_drain(struct committer *c, int64_t deadline)
@@ -257,20 +266,6 @@ static void wait_for(struct commit *commit)
 		fiber_cancel(fiber_self());
 }
 
-struct large_commit {
-	struct message *m;
-	enum result result;
-	struct queue_error error;
-	struct queue_location location;
-};
-
-static void commit_large(void *arg)
-{
-	struct large_commit *job = arg;
-
-	job->result = queue_large_commit(&job->m->large, &job->m->envelope, &job->location, &job->error);
-}
-
 static void set_content_flags(struct message *m)
 {
 	uint32_t *flags = &m->envelope.flags;
@@ -288,13 +283,10 @@ static void set_content_flags(struct message *m)
 
 static void commit_own_file(struct committer *c, struct message *m)
 {
-	struct large_commit job = {.m = m};
+	struct queue_location location;
 
-	fiber_offload(commit_large, &job, "disk sync");
-	if (job.result == RES_OK)
-		notice_add(c, &job.location);
-	else
-		refuse_queue_error(m, &job.error);
+	if (large_commit(m, &location) == RES_OK)
+		notice_add(c, &location);
 }
 
 static void commit_in_journal(struct committer *c, struct message *m)

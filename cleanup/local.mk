@@ -5,6 +5,7 @@ cleanup_cleanup_SOURCES = \
 	cleanup/commit.c \
 	cleanup/envelope.c \
 	cleanup/header.c \
+	cleanup/large.c \
 	cleanup/main.c \
 	cleanup/message.c \
 	cleanup/received.c \

@@ -5,6 +5,8 @@
 #include "os/zone.h"
 
 #define DRAIN_PATIENCE (30 * OS_SECOND)
+#define WORKERS 4
+#define LARGE_WORKERS 2 /* of them, for messages with files of their own */
 
 static struct map *header_names(struct slice list, struct arena *arena)
 {
@@ -40,6 +42,7 @@ static void cleanup_start(struct daemon_context *context)
 
 	daemon_watch_tables(context, p->tables);
 	fiber_mutex_init(&p->opening);
+	fiber_sem_init(&p->large_places, LARGE_WORKERS);
 	p->committer = committer_start(p);
 }
 
@@ -66,7 +69,7 @@ static const struct daemon cleanup_daemon = {
     .drain = cleanup_drain,
     .status = cleanup_status,
     .exit_when_idle = true,
-    .workers = 4,
+    .workers = WORKERS,
 };
 
 int main(int argc, char **argv)

@@ -2,7 +2,7 @@
 /*
  * store - the content in its final form: CRLF lines. It gathers in memory, to be committed with others in one
  * write; when it is more than the journal takes, or when all messages under way fill the memory set
- * aside for them, it goes to a file of its own.
+ * aside for them, it goes to a file of its own (large.c).
  */
 #include "cleanup/cleanup.h"
 #include "base/check.h"
@@ -11,34 +11,6 @@
 /* All messages under way together; beyond it, those over SMALL go to files. */
 #define MEMORY_LIMIT ((size_t)64 << 20)
 #define SMALL ((size_t)65536)
-
-struct large_job {
-	struct message *m;
-	struct slice bytes;
-	enum result result;
-	struct queue_error error;
-};
-
-static void large_begin(void *arg)
-{
-	struct large_job *job = arg;
-	struct message *m = job->m;
-
-	job->result = queue_large_begin(m->process->writer, &m->envelope.id, &m->large, &job->error);
-}
-
-static void large_append(void *arg)
-{
-	struct large_job *job = arg;
-	struct iovec iov = {(void *)(uintptr_t)job->bytes.p, job->bytes.n};
-
-	job->result = queue_large_append(job->m->large, &iov, 1, &job->error);
-}
-
-static void large_abort(void *arg)
-{
-	queue_large_abort(arg);
-}
 
 void refuse_queue_error(struct message *m, const struct queue_error *error)
 {
@@ -55,36 +27,11 @@ void refuse_queue_error(struct message *m, const struct queue_error *error)
 			       SL("Error: queue file write error"));
 }
 
+/* count_memory - of all messages together; a buffer's room counts, not what is in it. */
 static void count_memory(struct message *m)
 {
 	m->process->buffered += m->content.size - m->counted;
 	m->counted = m->content.size;
-}
-
-static bool append_large(struct message *m, struct slice bytes)
-{
-	struct large_job job = {.m = m, .bytes = bytes};
-
-	if (bytes.n > 0)
-		fiber_offload(large_append, &job, "write of a large message");
-	if (job.result != RES_OK)
-		refuse_queue_error(m, &job.error);
-	return job.result == RES_OK;
-}
-
-/* spill - from memory to a file of its own. */
-static void spill(struct message *m)
-{
-	struct large_job job = {.m = m};
-
-	fiber_offload(large_begin, &job, "creation of a large message");
-	if (job.result != RES_OK) {
-		refuse_queue_error(m, &job.error);
-		return;
-	}
-	if (append_large(m, buffer_slice(&m->content)))
-		buffer_free(&m->content);
-	count_memory(m);
 }
 
 static bool must_spill(const struct message *m, size_t more)
@@ -114,14 +61,11 @@ void store(struct message *m, struct slice bytes)
 		return;
 	}
 	if (m->large == NULL && must_spill(m, bytes.n))
-		spill(m);
-	if (message_refused(m))
-		return;
-	if (m->large != NULL) {
-		append_large(m, bytes);
-		return;
-	}
-	CHECK(buffer_append(&m->content, bytes));
+		large_begin(m);
+	if (m->large != NULL)
+		large_append(m, bytes, m->process->buffered <= MEMORY_LIMIT);
+	else if (!message_refused(m))
+		CHECK(buffer_append(&m->content, bytes));
 	count_memory(m);
 }
 
@@ -130,7 +74,7 @@ void store_release(struct message *m)
 	buffer_free(&m->content);
 	count_memory(m);
 	if (m->large != NULL)
-		fiber_offload(large_abort, &m->large, "removal of a large message");
+		large_abort(m);
 }
 
 static void feed_canonical(struct message *m, struct slice bytes)

@@ -151,6 +151,18 @@ int os_fsync(int fd)
 	return fsync(fd);
 }
 
+int os_write_out(int fd, off_t from, off_t n, bool wait)
+{
+	unsigned flags = SYNC_FILE_RANGE_WRITE;
+	int rc;
+
+	if (wait)
+		flags |= SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER;
+	RETRY(rc, sync_file_range(fd, from, n, flags));
+	/* a file system that does not know it writes everything at the sync */
+	return rc < 0 && (errno == ENOSYS || errno == EINVAL) ? 0 : rc;
+}
+
 int os_sync_dir(int dirfd)
 {
 	int fd = os_openat(dirfd, ".", O_RDONLY | O_DIRECTORY, 0);

@@ -40,6 +40,11 @@ int os_pwritev_full(int fd, struct iovec *iov, int count, off_t offset);
 /* After a failed sync nothing is tried again on that file: the kernel has marked the pages clean. */
 int os_fdatasync(int fd);
 int os_fsync(int fd);
+/*
+ * os_write_out - have these bytes written to the disk, and, if told so, wait until they are. Nothing is durable
+ * by it: it only leaves less to do for a later sync. Its failure is that of a write, and may be told but once.
+ */
+int os_write_out(int fd, off_t from, off_t n, bool wait);
 /* os_sync_dir - make the names in a directory durable. */
 int os_sync_dir(int dirfd);
 
