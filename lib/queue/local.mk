@@ -3,6 +3,7 @@ lib_libqueue_a_SOURCES = \
 	lib/queue/aside.c \
 	lib/queue/codec.c lib/queue/codec.h \
 	lib/queue/envelope.h \
+	lib/queue/flush.c \
 	lib/queue/id.c \
 	lib/queue/large.c \
 	lib/queue/list.c \

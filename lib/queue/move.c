@@ -73,22 +73,23 @@ static enum result look_up_own(struct queue *q, const struct queue_location *loc
 static enum result look_up(struct queue *q, const struct queue_location *loc, bool *marked,
 			   struct queue_error *error)
 {
-	struct segment_entry *e;
-	struct segment *s;
-	enum result rc = RES_OK;
+	const struct segment_entry *e;
+	const struct segment *s;
+	bool gone;
 
 	if (loc->place != QUEUE_IN_JOURNAL)
 		return look_up_own(q, loc, error);
 	pthread_mutex_lock(&q->lock);
 	s = queue_segment(q, loc->serial);
 	e = s != NULL ? segment_entry_find(s, loc->offset) : NULL;
-	if (e == NULL || e->gone)
-		rc = queue_refuse(error, QUEUE_GONE, "open message");
-	else if (e->marked && segment_flush(q, s) < 0)
-		rc = queue_fail(error, "write marks");
-	*marked = e != NULL && e->marked;
+	gone = e == NULL || e->gone;
+	*marked = !gone && e->marked;
 	pthread_mutex_unlock(&q->lock);
-	return rc;
+	if (gone)
+		return queue_refuse(error, QUEUE_GONE, "open message");
+	if (*marked && segment_flush_serial(q, loc->serial) < 0)
+		return queue_fail(error, "write marks");
+	return RES_OK;
 }
 
 /* share - the descriptor serves the segment's other messages from now on. */

@@ -333,6 +333,7 @@ enum result queue_open(int dirfd, const struct queue_settings *settings,
 	q->watcher = *watcher;
 	pthread_mutex_init(&q->upkeep, NULL);
 	pthread_mutex_init(&q->own_io, NULL);
+	pthread_mutex_init(&q->segment_io, NULL);
 	pthread_mutex_init(&q->lock, NULL);
 	list_init(&q->segments);
 	q->by_serial = map_create();
@@ -386,6 +387,7 @@ void queue_close(struct queue **qp)
 	close_all(q);
 	pthread_mutex_destroy(&q->upkeep);
 	pthread_mutex_destroy(&q->own_io);
+	pthread_mutex_destroy(&q->segment_io);
 	pthread_mutex_destroy(&q->lock);
 	free(q);
 	*qp = NULL;

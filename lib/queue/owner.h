@@ -69,7 +69,8 @@ struct queue {
 	struct queue_watcher watcher;
 	pthread_mutex_t upkeep; /* one rescan, sync or recycling at a time; taken before lock */
 	pthread_mutex_t own_io; /* writing to files of their own, renaming them; taken between the two */
-	pthread_mutex_t lock;   /* all below; not held over files of their own, which may be thousands */
+	pthread_mutex_t segment_io; /* writing to D files; the same. Never both */
+	pthread_mutex_t lock;   /* all below; not held while a file is written */
 	struct list segments; /* by serial */
 	struct map *by_serial;
 	struct map *files; /* id -> struct own_file */
@@ -110,9 +111,11 @@ void queue_aside_bytes(struct queue *q, int fd, const char *name, uint64_t from,
 void queue_aside_file(struct queue *q, int dir, const char *name, const char *new_name,
 		      const char *why);
 
-/* ---- upkeep.c */
-/* segment_flush - lock held; the reserve is spent when the disk is full. */
+/* ---- flush.c */
+/* segment_flush - segment_io held, lock not; the reserve is spent when the disk is full. */
 int segment_flush(struct queue *q, struct segment *s);
+/* segment_flush_serial - nothing held; a segment that is no more is all right. */
+int segment_flush_serial(struct queue *q, uint64_t serial);
 /* own_file_flush - the same for a file of its own; own_io held, lock not, and the caller is one of its users. */
 int own_file_flush(struct queue *q, struct own_file *f);
 

@@ -80,249 +80,43 @@ enum result queue_gone(struct queue *q, const struct queue_location *loc)
 	return rc;
 }
 
-#define RESERVE_STEP 16384
-
-static bool disk_full(int rc)
+/* sync_marks - of one D file; segment_io held, so that nobody replaces it meanwhile. */
+static enum result sync_marks(struct queue *q, struct segment *s, struct queue_error *error)
 {
-	return rc < 0 && (errno == ENOSPC || errno == EDQUOT);
-}
-
-/* log_flush - on a full disk the reserve makes room, in steps, for others would take it too. */
-static int log_flush(struct queue *q, struct mark_log *log)
-{
-	int rc = mark_log_flush(log);
-
-	while (disk_full(rc) && q->reserve_left > 0) {
-		q->reserve_left -= q->reserve_left < RESERVE_STEP ? q->reserve_left : RESERVE_STEP;
-		if (os_ftruncate(q->reserve, (off_t)q->reserve_left) < 0)
-			break;
-		rc = mark_log_flush(log);
-	}
-	if (rc < 0 && !disk_full(rc))
-		log->broken = true;
-	return rc;
-}
-
-/* next_generation - a new D file takes over; what is not durable goes into it again. */
-static int next_generation(struct queue *q, struct segment *s)
-{
-	char name[SEGMENT_NAME];
+	size_t upto;
 	int fd;
 
-	segment_mark_name(s->header.serial, s->generations, name);
-	fd = os_openat(q->journal, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -1;
-	s->generations++;
-	if (s->log.fd >= 0)
-		os_close(s->log.fd);
-	s->log.fd = fd;
-	s->log.at = 0;
-	s->log.flushed = 0;
-	s->log.broken = false;
-	q->journal_dirty = true;
-	return 0;
-}
-
-int segment_flush(struct queue *q, struct segment *s)
-{
-	if (s->log.flushed == s->log.pending.len)
-		return 0;
-	if ((s->log.fd < 0 || s->log.broken) && next_generation(q, s) < 0)
-		return -1;
-	return log_flush(q, &s->log);
-}
-
-/*
- * open_own_log - where the marks of a file of its own go: behind the last one. RES_PERM: the file is gone,
- * finished or damaged, and there is nothing left to mark.
- */
-static enum result open_own_log(struct queue *q, const struct own_file *f, struct mark_log *log)
-{
-	int fd = os_openat(queue_place_fd(q, f->place), f->id.text, O_RDWR | O_NOFOLLOW, 0);
-	struct arena *arena;
-	struct queue_message m;
-	struct record r;
-	uint64_t append;
-	enum result rc;
-
-	if (fd < 0)
-		return errno == ENOENT ? RES_PERM : RES_TEMP;
-	arena = arena_create();
-	rc = message_read_own(fd, arena, &m, &r, &append, NULL);
-	arena_destroy(&arena);
-	if (rc != RES_OK) {
-		int saved = errno;
-
-		os_close(fd);
-		errno = saved;
-		return rc;
-	}
-	log->fd = fd;
-	log->key = r.key;
-	log->at = append;
+	if (segment_flush(q, s) < 0)
+		return queue_fail(error, "write marks");
+	pthread_mutex_lock(&q->lock);
+	upto = s->log.flushed;
+	fd = s->log.fd;
+	pthread_mutex_unlock(&q->lock);
+	if (upto > 0 && os_fdatasync(fd) < 0)
+		return queue_fail(error, "sync marks");
+	pthread_mutex_lock(&q->lock);
+	mark_log_settle(&s->log, upto);
+	pthread_mutex_unlock(&q->lock);
 	return RES_OK;
 }
 
-/* own_log_take - what is to be written, and where, as a log of the caller's; lock held. */
-static void own_log_take(const struct own_file *f, struct mark_log *log)
-{
-	const struct buffer *pending = &f->log.pending;
-
-	mark_log_init(log, f->log.key);
-	log->fd = f->log.fd;
-	log->at = f->log.at;
-	if (pending->len > f->log.flushed)
-		buffer_append(&log->pending, slice((const uint8_t *)pending->data + f->log.flushed,
-						   pending->len - f->log.flushed));
-}
-
-/* own_log_return - it was written, or not; lock held. */
-static void own_log_return(struct queue *q, struct own_file *f, struct mark_log *log)
-{
-	q->open_logs += f->log.fd < 0 && log->fd >= 0;
-	f->log.fd = log->fd;
-	f->log.key = log->key;
-	f->log.at = log->at;
-	f->log.flushed += log->flushed;
-	f->log.broken = f->log.broken || log->broken;
-	log->fd = -1;
-	mark_log_free(log);
-}
-
-/* own_log_write - the lock is needed only when the disk is full. */
-static int own_log_write(struct queue *q, struct mark_log *log)
-{
-	int rc = mark_log_flush(log);
-
-	if (rc == 0)
-		return 0;
-	pthread_mutex_lock(&q->lock);
-	rc = log_flush(q, log);
-	pthread_mutex_unlock(&q->lock);
-	return rc;
-}
-
-int own_file_flush(struct queue *q, struct own_file *f)
-{
-	enum result rc = RES_OK;
-	struct mark_log log;
-	int saved, bad = 0;
-
-	pthread_mutex_lock(&q->lock);
-	own_log_take(f, &log);
-	pthread_mutex_unlock(&q->lock);
-	if (log.pending.len > 0 && log.fd < 0)
-		rc = open_own_log(q, f, &log);
-	if (rc == RES_OK)
-		bad = own_log_write(q, &log);
-	else if (rc == RES_TEMP)
-		bad = -1;
-	saved = errno;
-	pthread_mutex_lock(&q->lock);
-	own_log_return(q, f, &log);
-	if (rc == RES_PERM) {
-		buffer_reset(&f->log.pending);
-		f->log.flushed = 0;
-	}
-	pthread_mutex_unlock(&q->lock);
-	errno = saved;
-	return bad;
-}
-
-/* next_unwritten - the caller becomes one of its users; NULL: none of the list is left. */
-static struct own_file *next_unwritten(struct queue *q, struct list *from)
-{
-	struct own_file *f = NULL;
-	struct list *l;
-
-	pthread_mutex_lock(&q->lock);
-	l = list_pop_front(from);
-	if (l != NULL) {
-		f = CONTAINER_OF(l, struct own_file, unwritten);
-		f->users++;
-	}
-	pthread_mutex_unlock(&q->lock);
-	return f;
-}
-
-/* flush_own_files - one after another; the lock, for which others wait who may not wait long, is free meanwhile. */
-static enum result flush_own_files(struct queue *q, struct queue_error *error)
-{
-	enum result rc = RES_OK;
-	struct own_file *f;
-	struct list now;
-
-	list_init(&now);
-	pthread_mutex_lock(&q->own_io);
-	pthread_mutex_lock(&q->lock);
-	while (!list_empty(&q->unwritten))
-		list_push_back(&now, list_pop_front(&q->unwritten));
-	pthread_mutex_unlock(&q->lock);
-	while ((f = next_unwritten(q, &now)) != NULL) {
-		bool bad = own_file_flush(q, f) < 0;
-
-		if (bad)
-			rc = queue_fail(error, "write status");
-		pthread_mutex_lock(&q->lock);
-		if (bad && list_empty(&f->unwritten))
-			list_push_back(&q->unwritten, &f->unwritten);
-		own_file_put(q, f);
-		pthread_mutex_unlock(&q->lock);
-	}
-	pthread_mutex_unlock(&q->own_io);
-	return rc;
-}
-
-static enum result flush_segments(struct queue *q, struct queue_error *error)
-{
-	enum result rc = RES_OK;
-
-	pthread_mutex_lock(&q->lock);
-	LIST_FOREACH(node, &q->segments)
-		if (segment_flush(q, CONTAINER_OF(node, struct segment, node)) < 0)
-			rc = queue_fail(error, "write marks");
-	pthread_mutex_unlock(&q->lock);
-	return rc;
-}
-
-enum result queue_flush(struct queue *q, struct queue_error *error)
-{
-	enum result rc = flush_segments(q, error);
-
-	return flush_own_files(q, error) == RES_OK ? rc : RES_TEMP;
-}
-
-/* sync_segment_marks - upkeep held, lock not; once more in a new file when the sync fails. */
+/* sync_segment_marks - upkeep held, lock not; once more in a new file when it fails. */
 static enum result sync_segment_marks(struct queue *q, struct segment *s,
 				      struct queue_error *error)
 {
-	for (int attempt = 0; attempt < 2; attempt++) {
-		size_t upto;
-		int rc = 0, fd;
+	enum result rc = RES_TEMP;
 
-		pthread_mutex_lock(&q->lock);
-		rc = segment_flush(q, s);
-		upto = s->log.flushed;
-		fd = s->log.fd;
-		pthread_mutex_unlock(&q->lock);
-		if (rc < 0)
-			queue_fail(error, "write marks");
-		if (rc == 0 && upto == 0)
-			return RES_OK;
-		if (rc == 0 && os_fdatasync(fd) == 0) {
-			pthread_mutex_lock(&q->lock);
-			mark_log_settle(&s->log, upto);
-			pthread_mutex_unlock(&q->lock);
-			return RES_OK;
-		}
-		if (rc == 0)
-			queue_fail(error, "sync marks");
+	pthread_mutex_lock(&q->segment_io);
+	for (int attempt = 0; attempt < 2; attempt++) {
+		rc = sync_marks(q, s, error);
+		if (rc == RES_OK)
+			break;
 		pthread_mutex_lock(&q->lock);
 		s->log.broken = true;
 		pthread_mutex_unlock(&q->lock);
 	}
-	return RES_TEMP;
+	pthread_mutex_unlock(&q->segment_io);
+	return rc;
 }
 
 static enum result sync_all_segments(struct queue *q, struct queue_error *error)
