@@ -10,6 +10,7 @@
 #define FIRST_BLOCK (1024 - sizeof(struct block))
 #define LARGEST_BLOCK 65536
 #define ALIGNMENT _Alignof(max_align_t)
+_Static_assert(ALIGNMENT <= 16, "arena_room");
 
 struct block {
 	struct block *next; /* older */
@@ -104,6 +105,14 @@ static void *take(struct arena *arena, size_t n)
 	b->used += n;
 	arena->used += n;
 	return p;
+}
+
+void arena_reserve(struct arena *arena, size_t n)
+{
+	const struct block *b = arena->top;
+
+	if (b == NULL || b->size - b->used < n)
+		arena->top = block_create(round_up(n), arena->top);
 }
 
 void *arena_alloc(struct arena *arena, size_t n)

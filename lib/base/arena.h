@@ -20,6 +20,16 @@ void arena_reset(struct arena *arena);
 /* arena_used - bytes handed out since the last reset: what a memory cap looks at. */
 size_t arena_used(const struct arena *arena);
 
+/*
+ * arena_reserve - the next n bytes come from one block, which is made for them and no larger: for what many
+ * keep for long. Of each object `arena_room` is taken.
+ */
+void arena_reserve(struct arena *arena, size_t n);
+static inline size_t arena_room(size_t n)
+{
+	return (n + 15) & ~(size_t)15;
+}
+
 /* arena_alloc - n zeroed bytes, aligned for any object. */
 void *arena_alloc(struct arena *arena, size_t n);
 /* arena_array - count * size zeroed bytes; an overflow ends the process. */
