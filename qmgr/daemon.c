@@ -7,6 +7,7 @@
 #include "log/events.h"
 #include "os/file.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -151,6 +152,8 @@ static enum result qmgr_open(struct daemon_context *context)
 {
 	struct qmgr *q = ARENA_NEW(context->arena, struct qmgr);
 
+	/* what worker threads read into memory, this thread frees: in a heap each, little of it could be given back */
+	mallopt(M_ARENA_MAX, 1);
 	context->state = q;
 	q->context = context;
 	q->settings = context->settings;
@@ -265,6 +268,18 @@ static void syncer(void *arg)
 	}
 }
 
+/* give_back_memory - that of messages which were loaded, once none is. */
+static void give_back_memory(struct qmgr *q)
+{
+	struct sched_stats s;
+
+	sched_get_stats(q->sched, &s);
+	if (s.active > 0)
+		q->grown = true;
+	else if (q->grown && malloc_trim(0) >= 0)
+		q->grown = false;
+}
+
 static void housekeeper(void *arg)
 {
 	struct qmgr *q = arg;
@@ -272,6 +287,7 @@ static void housekeeper(void *arg)
 	while (fiber_sleep(os_deadline(HOUSEKEEPING), "housekeeping") == 0) {
 		agents_prune(q, false);
 		event_found(q);
+		give_back_memory(q);
 		if (table_set_changed(q->tables))
 			daemon_stop(q->context);
 	}

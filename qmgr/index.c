@@ -1,16 +1,73 @@
 /* SPDX-License-Identifier: ISC */
-/* index - every message by its id: open addressing over pointers, so that a waiting one stays small. */
+/*
+ * index - every message by its id: open addressing over pointers, so that a waiting one stays small. They lie
+ * in slabs of their own: among the memory of loaded ones, which come and go, they would keep it from
+ * being given back.
+ */
 #include "qmgr/qmgr.h"
 
 #include "base/check.h"
 
 #include <stdlib.h>
 
+#define SLAB 512 /* messages */
+
+struct slab {
+	struct slab *next;
+	struct message messages[SLAB];
+};
+
 struct message_index {
 	struct message **slots; /* a power of two; NULL: free */
 	size_t size;
 	size_t count;
+	struct slab *slabs;
+	struct message *vacant;
 };
+
+/* slab_add - more vacant messages. */
+static void slab_add(struct message_index *ix)
+{
+	struct slab *slab = malloc(sizeof(*slab));
+
+	if (slab == NULL)
+		out_of_memory();
+	slab->next = ix->slabs;
+	ix->slabs = slab;
+	for (size_t i = 0; i < SLAB; i++) {
+		slab->messages[i].vacant = ix->vacant;
+		ix->vacant = &slab->messages[i];
+	}
+}
+
+static struct message *message_take(struct message_index *ix)
+{
+	struct message *m;
+
+	if (ix->vacant == NULL)
+		slab_add(ix);
+	m = ix->vacant;
+	ix->vacant = m->vacant;
+	memset(m, 0, sizeof(*m));
+	return m;
+}
+
+static void message_give_back(struct message_index *ix, struct message *m)
+{
+	struct slab *slab, *next;
+
+	m->vacant = ix->vacant;
+	ix->vacant = m;
+	if (ix->count > 0 || ix->slabs->next == NULL)
+		return;
+	/* an empty queue is a light one; a slab that was the only one is used again at once */
+	for (slab = ix->slabs; slab != NULL; slab = next) {
+		next = slab->next;
+		free(slab);
+	}
+	ix->slabs = NULL;
+	ix->vacant = NULL;
+}
 
 static size_t hash(int64_t id_time, uint64_t id_serial)
 {
@@ -87,9 +144,7 @@ struct message *index_add(struct message_index *ix, const struct queue_id *id)
 	at = place_of(ix, when, serial);
 	if (ix->slots[at])
 		return NULL;
-	m = calloc(1, sizeof(*m));
-	if (m == NULL)
-		out_of_memory();
+	m = message_take(ix);
 	m->id_time = when;
 	m->id_serial = serial;
 	ix->slots[at] = m;
@@ -104,7 +159,7 @@ void index_remove(struct message_index *ix, struct message *m)
 	CHECK(ix->slots[at] == m);
 	ix->slots[at] = NULL;
 	ix->count--;
-	free(m);
+	message_give_back(ix, m);
 	/* What was pushed on by the one removed moves back. */
 	for (at = (at + 1) & (ix->size - 1); ix->slots[at]; at = (at + 1) & (ix->size - 1)) {
 		struct message *moved = ix->slots[at];

@@ -38,7 +38,10 @@ struct message_index;
 /* A message, known but not loaded: its queue id is that of (id_time, id_serial). */
 struct message {
 	struct sched_item item; /* first */
-	struct loaded *loaded;  /* while it is active */
+	union {
+		struct loaded *loaded; /* while it is active */
+		struct message *vacant; /* index.c: the next one that stands for no message */
+	};
 	int64_t id_time;
 	uint64_t id_serial;
 	uint64_t serial; /* of the journal segment */
@@ -109,6 +112,7 @@ struct qmgr {
 	struct map *agents; /* struct agent_pool by transport */
 	struct fiber_cond contents; /* one was closed, or opened again */
 	size_t open_contents;    /* loaded messages that have their descriptors */
+	bool grown;              /* messages have been loaded since memory was last given back */
 	struct ipc_client *bounce;
 	uint64_t delivered;
 	uint64_t deferred;

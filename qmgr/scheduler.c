@@ -7,6 +7,12 @@
 
 #define MAX_LOADS 32 /* that the daemon is asked for at once */
 
+/* What a message to one recipient takes; a nexthop beyond 63 bytes takes more. */
+#define ORDINARY_ROOM                                                                          \
+	(arena_room(sizeof(struct sched_message)) + arena_room(sizeof(struct sched_job)) +     \
+	 arena_room(sizeof(struct sched_peer)) + arena_room(sizeof(struct sched_batch)) +      \
+	 arena_room(sizeof(uint32_t)) + 64)
+
 void *sched_alloc(size_t n)
 {
 	void *p = calloc(1, n);
@@ -198,8 +204,10 @@ static void ask_load(struct sched *s, struct sched_message *m)
 static void begin_message(struct sched *s, struct sched_item *item)
 {
 	struct arena *arena = arena_create();
-	struct sched_message *m = ARENA_NEW(arena, struct sched_message);
+	struct sched_message *m;
 
+	arena_reserve(arena, ORDINARY_ROOM);
+	m = ARENA_NEW(arena, struct sched_message);
 	leave(s, item);
 	item->state = SCHED_LOADING;
 	item->flushes = s->flushes;

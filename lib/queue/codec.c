@@ -154,16 +154,20 @@ bool envelope_encode(const struct queue_envelope *env, struct buffer *to)
 	return !buffer_overflowed(to);
 }
 
-/* count_recipients - and whether the bytes are fields at all. */
-static bool count_recipients(struct slice bytes, size_t *count)
+#define STATUS_ROOM 256 /* for the texts of one recipient's status, which come later */
+
+/* measure - recipients, the room for all texts; and whether the bytes are fields at all. */
+static bool measure(struct slice bytes, size_t *count, size_t *room)
 {
 	struct slice value;
 	unsigned type;
 	int more;
 
-	*count = 0;
-	while ((more = next_field(&bytes, &type, &value)) > 0)
+	*count = *room = 0;
+	while ((more = next_field(&bytes, &type, &value)) > 0) {
 		*count += type == FIELD_RECIPIENT;
+		*room += arena_room(value.n + 1);
+	}
 	return more == 0;
 }
 
@@ -220,11 +224,13 @@ bool envelope_decode(struct slice bytes, struct arena *arena, struct queue_envel
 	struct queue_envelope *env;
 	struct slice value;
 	unsigned type;
-	size_t count;
+	size_t count, room;
 	bool has_id = false;
 
-	if (!count_recipients(bytes, &count))
+	if (!measure(bytes, &count, &room))
 		return false;
+	arena_reserve(arena, arena_room(sizeof(*env)) + arena_room(count * sizeof(*env->recipients)) + room +
+				 STATUS_ROOM);
 	env = ARENA_NEW(arena, struct queue_envelope);
 	env->recipients = ARENA_ARRAY(arena, count, struct queue_recipient);
 	while (next_field(&bytes, &type, &value) > 0) {
