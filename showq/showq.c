@@ -13,28 +13,57 @@
 
 #include <stdlib.h>
 
-#define TOGETHER 64                      /* messages read by one job of a worker thread */
+#define TOGETHER 64                      /* messages read by one job of a worker thread, about */
 #define QMGR_PATIENCE (5 * OS_SECOND)
 #define ENTRY_LIMIT ((size_t)256 << 20) /* of one batch's text */
+
+/* New mail first, as it moves from left to right while we look. */
+static const unsigned steps[] = {QUEUE_PLACE(QUEUE_IN_MAILDROP),
+				 QUEUE_PLACE(QUEUE_IN_JOURNAL) | QUEUE_PLACE(QUEUE_IN_LARGE),
+				 QUEUE_PLACE(QUEUE_IN_DEFERRED), QUEUE_PLACE(QUEUE_IN_HOLD)};
+#define STEPS (sizeof(steps) / sizeof(steps[0]))
 
 struct scan {
 	struct daemon_context *context;
 	struct arena *arena;
 	struct map *active;
-	struct queue_entry *found;
+	struct map *moving; /* ids met where messages do not stay: not named again where they went */
+	struct queue_lister *lister;
+	size_t step;
+	struct arena *names;
+	struct queue_entry *found; /* a part of the queue */
 	size_t count;
 	size_t size;
 	size_t next;
-	enum result result;
 	struct buffer out;
 };
 
 /* ---- on a worker thread */
 
+/* is_new - an entry that was not named where it was before. */
+static bool is_new(struct scan *s, const struct queue_entry *entry)
+{
+	struct slice id = queue_id_slice(&entry->location.id);
+
+	switch (entry->location.place) {
+	case QUEUE_IN_JOURNAL:
+	case QUEUE_IN_LARGE:
+		map_put(s->moving, id, s);
+		return true;
+	case QUEUE_IN_DEFERRED:
+	case QUEUE_IN_HOLD:
+		return map_get(s->moving, id) == NULL;
+	default:
+		return true;
+	}
+}
+
 static bool collect(void *context, const struct queue_entry *entry)
 {
 	struct scan *s = context;
 
+	if (!is_new(s, entry))
+		return true;
 	if (s->count == s->size) {
 		size_t size = s->size ? s->size * 2 : 256;
 		struct queue_entry *bigger = reallocarray(s->found, size, sizeof(*bigger));
@@ -45,23 +74,27 @@ static bool collect(void *context, const struct queue_entry *entry)
 		s->size = size;
 	}
 	s->found[s->count] = *entry;
-	if (entry->name.n > 0)
-		s->found[s->count].name = arena_dup(s->arena, entry->name);
-	s->count++;
+	s->found[s->count++].name = arena_dup(s->names, entry->name);
 	return true;
 }
 
-static void list_on_thread(void *arg)
+/* find_more - the next part of the queue; false: there is none. */
+static bool find_more(struct scan *s)
 {
-	/* New mail first, as it moves from left to right while we look. */
-	static const unsigned places[] = {
-	    QUEUE_PLACE(QUEUE_IN_MAILDROP),
-	    QUEUE_PLACE(QUEUE_IN_JOURNAL) | QUEUE_PLACE(QUEUE_IN_LARGE),
-	    QUEUE_PLACE(QUEUE_IN_DEFERRED), QUEUE_PLACE(QUEUE_IN_HOLD)};
-	struct scan *s = arg;
+	bool more = false;
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		(void)queue_list(s->context->queue_fd, places[i], collect, s, NULL);
+	s->next = s->count = 0;
+	arena_reset(s->names);
+	while (s->count == 0 && s->step < STEPS) {
+		if (s->lister == NULL)
+			s->lister = queue_lister_open(s->context->queue_fd, steps[s->step]);
+		(void)queue_lister_next(s->lister, collect, s, &more, NULL);
+		if (!more) {
+			queue_lister_close(&s->lister);
+			s->step++;
+		}
+	}
+	return s->count > 0;
 }
 
 static bool is_active(const struct scan *s, const struct queue_entry *e)
@@ -73,10 +106,9 @@ static void read_on_thread(void *arg)
 {
 	struct scan *s = arg;
 	struct arena *arena = arena_create();
-	size_t end = s->next + TOGETHER < s->count ? s->next + TOGETHER : s->count;
 
-	for (; s->next < end; s->next++) {
-		const struct queue_entry *found = &s->found[s->next];
+	for (int n = 0; n < TOGETHER && (s->next < s->count || find_more(s)); n++) {
+		const struct queue_entry *found = &s->found[s->next++];
 		struct listing_entry entry;
 
 		if (listing_read(s->context->queue_fd, found, is_active(s, found), arena, &entry) ==
@@ -123,30 +155,43 @@ static enum stream_status send_out(struct scan *s, struct stream *stream)
 	return status;
 }
 
+/* tell - all of it, as it is found. */
+static void tell(struct scan *s, struct stream *stream)
+{
+	enum stream_status status;
+
+	listing_begin(&s->out);
+	status = send_out(s, stream);
+	while (status == STREAM_OK && (s->next < s->count || s->step < STEPS)) {
+		fiber_offload(read_on_thread, s, "read messages");
+		status = send_out(s, stream);
+	}
+	if (status != STREAM_OK)
+		return;
+	listing_end(&s->out);
+	(void)send_out(s, stream);
+}
+
 static void showq_session(struct daemon_context *context, struct daemon_session *session)
 {
-	struct scan s = {.context = context, .arena = arena_create(), .active = map_create()};
+	struct scan s = {.context = context,
+			 .arena = arena_create(),
+			 .names = arena_create(),
+			 .active = map_create(),
+			 .moving = map_create()};
 	struct stream stream;
-	enum stream_status status;
 
 	stream_init(&stream, session->fd);
 	buffer_init(&s.out, ENTRY_LIMIT);
 	ask_active(&s);
-	fiber_offload(list_on_thread, &s, "list queue");
-	listing_begin(&s.out);
-	status = send_out(&s, &stream);
-	while (status == STREAM_OK && s.next < s.count) {
-		fiber_offload(read_on_thread, &s, "read messages");
-		status = send_out(&s, &stream);
-	}
-	if (status == STREAM_OK) {
-		listing_end(&s.out);
-		(void)send_out(&s, &stream);
-	}
+	tell(&s, &stream);
 	stream_close(&stream, os_deadline(OS_SECOND));
 	buffer_free(&s.out);
 	free(s.found);
+	queue_lister_close(&s.lister);
+	map_destroy(&s.moving);
 	map_destroy(&s.active);
+	arena_destroy(&s.names);
 	arena_destroy(&s.arena);
 }
 

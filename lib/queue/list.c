@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: ISC */
 /* Read-only walks over the spool, beside a running owner. */
+#include "base/check.h"
 #include "os/file.h"
 #include "queue/message.h"
 #include "queue/segment.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
-struct listing {
+#define PART 64 /* names of a directory between two chances to stop */
+
+struct queue_lister {
 	int dirfd;
+	unsigned places;	/* still to be walked */
+	enum queue_place place; /* being walked; QUEUE_NOWHERE: none is */
+	int fd;			/* its directory */
+	struct os_dir *dir;	/* files of their own */
+	struct segment_list segments;
+	size_t next_segment;
+};
+
+/* What one part of it is handed to. */
+struct listing {
 	queue_list_fn *each;
 	void *context;
 	struct queue_error *error;
@@ -44,24 +58,16 @@ static bool list_file(struct listing *l, int fd, enum queue_place place, const c
 	return hand_out(l, &entry);
 }
 
-static enum result list_directory(struct listing *l, enum queue_place place)
+/* list_names - some more of a directory; *more: there may be others. */
+static enum result list_names(struct queue_lister *q, struct listing *l, bool *more)
 {
-	int fd = os_openat(l->dirfd, queue_place_name(place), O_RDONLY | O_DIRECTORY, 0);
-	struct os_dir *dir = fd >= 0 ? os_dir_open(fd, ".") : NULL;
-	enum result rc = RES_OK;
 	const char *name;
-	int more = 0;
+	int rc = 1;
 
-	if (dir == NULL && errno != ENOENT)
-		rc = queue_fail(l->error, "open queue directory");
-	while (dir != NULL && !l->stopped && (more = os_dir_next(dir, &name)) > 0)
-		list_file(l, fd, place, name);
-	if (more < 0)
-		rc = queue_fail(l->error, "read queue directory");
-	os_dir_close(&dir);
-	if (fd >= 0)
-		os_close(fd);
-	return rc;
+	for (int i = 0; i < PART && !l->stopped && (rc = os_dir_next(q->dir, &name)) > 0; i++)
+		list_file(l, q->fd, q->place, name);
+	*more = rc > 0;
+	return rc < 0 ? queue_fail(l->error, "read queue directory") : RES_OK;
 }
 
 /* list_records - the live messages of one segment. */
@@ -120,35 +126,89 @@ static void list_segment(struct listing *l, int journal, uint64_t serial)
 	os_close(fd);
 }
 
-static enum result list_journal(struct listing *l)
+static void end_place(struct queue_lister *q)
 {
-	int journal = os_openat(l->dirfd, "journal", O_RDONLY | O_DIRECTORY, 0);
-	struct segment_list list;
-	enum result rc;
+	os_dir_close(&q->dir);
+	segment_list_free(&q->segments);
+	if (q->fd >= 0)
+		os_close(q->fd);
+	q->fd = -1;
+	q->place = QUEUE_NOWHERE;
+}
 
-	if (journal < 0)
-		return queue_fail(l->error, "open journal");
-	rc = segment_list_read(journal, 'S', &list, NULL, l->error);
-	if (rc == RES_OK) {
-		for (size_t i = 0; i < list.count && !l->stopped; i++)
-			list_segment(l, journal, list.serials[i]);
-		segment_list_free(&list);
+/* begin_place - the next one; what does not exist has been walked. */
+static enum result begin_place(struct queue_lister *q, struct queue_error *error)
+{
+	q->place = (enum queue_place)__builtin_ctz(q->places);
+	q->places &= ~QUEUE_PLACE(q->place);
+	q->fd = os_openat(q->dirfd, queue_place_name(q->place), O_RDONLY | O_DIRECTORY, 0);
+	if (q->place == QUEUE_IN_JOURNAL && q->fd >= 0) {
+		q->next_segment = 0;
+		return segment_list_read(q->fd, 'S', &q->segments, NULL, error);
 	}
-	os_close(journal);
+	if (q->fd >= 0)
+		q->dir = os_dir_open(q->fd, ".");
+	if (q->dir != NULL)
+		return RES_OK;
+	if (errno != ENOENT || q->place == QUEUE_IN_JOURNAL)
+		return queue_fail(error, "open queue directory");
+	end_place(q);
+	return RES_OK;
+}
+
+struct queue_lister *queue_lister_open(int dirfd, unsigned places)
+{
+	struct queue_lister *q = calloc(1, sizeof(*q));
+
+	if (q == NULL)
+		out_of_memory();
+	q->dirfd = dirfd;
+	q->places = places;
+	q->fd = -1;
+	return q;
+}
+
+void queue_lister_close(struct queue_lister **q)
+{
+	if (*q == NULL)
+		return;
+	end_place(*q);
+	free(*q);
+	*q = NULL;
+}
+
+enum result queue_lister_next(struct queue_lister *q, queue_list_fn *each, void *context, bool *more,
+			      struct queue_error *error)
+{
+	struct listing l = {.each = each, .context = context, .error = error};
+	enum result rc = RES_OK;
+	bool rest = false;
+
+	if (q->place == QUEUE_NOWHERE && q->places != 0)
+		rc = begin_place(q, error);
+	if (rc == RES_OK && q->place == QUEUE_IN_JOURNAL) {
+		if (q->next_segment < q->segments.count)
+			list_segment(&l, q->fd, q->segments.serials[q->next_segment++]);
+		rest = q->next_segment < q->segments.count;
+	} else if (rc == RES_OK && q->place != QUEUE_NOWHERE) {
+		rc = list_names(q, &l, &rest);
+	}
+	if (!rest)
+		end_place(q);
+	*more = !l.stopped && (rest || q->places != 0);
 	return rc;
 }
 
 enum result queue_list(int dirfd, unsigned places, queue_list_fn *each, void *context,
 		       struct queue_error *error)
 {
-	struct listing l = {.dirfd = dirfd, .each = each, .context = context, .error = error};
+	struct queue_lister *q = queue_lister_open(dirfd, places);
 	enum result rc = RES_OK;
+	bool more = true;
 
-	if ((places & QUEUE_PLACE(QUEUE_IN_JOURNAL)) != 0)
-		rc = list_journal(&l);
-	for (unsigned p = QUEUE_IN_LARGE; p <= QUEUE_IN_CORRUPT && rc == RES_OK && !l.stopped; p++)
-		if ((places & QUEUE_PLACE(p)) != 0)
-			rc = list_directory(&l, (enum queue_place)p);
+	while (rc == RES_OK && more)
+		rc = queue_lister_next(q, each, context, &more, error);
+	queue_lister_close(&q);
 	return rc;
 }
 

@@ -219,6 +219,15 @@ struct queue_entry {
 typedef bool queue_list_fn(void *context, const struct queue_entry *entry);
 enum result queue_list(int dirfd, unsigned places, queue_list_fn *each, void *context,
 		       struct queue_error *error);
+/*
+ * The same in parts, for who wants to be on with what came first. queue_lister_next [disk]: one part, a segment's
+ * messages or some names; *more: there may be others. Close it, whatever it says.
+ */
+struct queue_lister;
+struct queue_lister *queue_lister_open(int dirfd, unsigned places);
+enum result queue_lister_next(struct queue_lister *q, queue_list_fn *each, void *context, bool *more,
+			      struct queue_error *error);
+void queue_lister_close(struct queue_lister **q);
 /* queue_find [disk] - where is this id? RES_PERM with QUEUE_GONE: nowhere. */
 enum result queue_find(int dirfd, const struct queue_id *id, struct queue_location *loc,
 		       struct queue_error *error);
