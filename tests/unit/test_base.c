@@ -53,6 +53,13 @@ static void arenas_give_zeroed_memory_and_are_reused(void **state)
 		arena_reset(arena);
 		assert_int_equal(arena_used(arena), 0);
 	}
+	arena_reserve(arena, 3 * arena_room(700));
+	for (char *last = NULL, i = 0; i < 3; i++) {
+		char *p = arena_alloc(arena, 700);
+
+		assert_true(last == NULL || p == last + arena_room(700));
+		last = p;
+	}
 	assert_null(arena_str(arena, SL("a\0b")));
 	assert_slice(arena_printf(arena, "%d-%s", 7, "x"), "7-x");
 	for (int n = 0; n < 3000; n++) {

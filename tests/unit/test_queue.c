@@ -393,6 +393,52 @@ static void the_unsaid_limits_are_refused(void **state)
 	queue_writer_close(&writer);
 }
 
+static bool check_off(void *context, const struct queue_entry *entry)
+{
+	struct world *w = context;
+
+	for (size_t i = 0; i < 150; i++) {
+		if (strcmp(entry->location.id.text, w->put[i].id.text) != 0)
+			continue;
+		assert_int_equal(w->put[i].place, entry->location.place);
+		w->put[i].place = QUEUE_NOWHERE;
+		w->found++;
+		return true;
+	}
+	fail_msg("%s is not ours, or was named twice", entry->location.id.text);
+	return false;
+}
+
+static void a_listing_comes_in_parts(void **state)
+{
+	struct world *w = *state;
+	struct queue_writer *writer = open_writer(w);
+	struct queue_lister *lister;
+	size_t before, parts = 0;
+	bool more = true;
+	struct queue *q;
+
+	put_messages(writer, 150, w->put);
+	q = open_queue(w);
+	for (size_t i = 20; i < 150; i++)
+		assert_int_equal(queue_hold(q, &w->put[i], NULL), RES_OK);
+	assert_int_equal(queue_sync(q, NULL), RES_OK);
+	w->found = 0;
+	lister = queue_lister_open(w->dir, QUEUE_ALL_PLACES);
+	while (more) {
+		before = w->found;
+		assert_int_equal(queue_lister_next(lister, check_off, w, &more, NULL), RES_OK);
+		assert_true(w->found - before <= 64);
+		parts += w->found > before;
+	}
+	queue_lister_close(&lister);
+	assert_null(lister);
+	assert_int_equal(w->found, 150);
+	assert_true(parts > 3);
+	queue_close(&q);
+	queue_writer_close(&writer);
+}
+
 #define WORLD(test) cmocka_unit_test_setup_teardown(test, make_world, end_world)
 
 int main(void)
@@ -405,6 +451,7 @@ int main(void)
 		WORLD(unannounced_messages_are_found_by_rescan),
 		WORLD(status_goes_with_the_message_into_deferred),
 		WORLD(large_messages_have_files_of_their_own),
+		WORLD(a_listing_comes_in_parts),
 		WORLD(the_unsaid_limits_are_refused),
 	};
 

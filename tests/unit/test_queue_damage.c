@@ -9,6 +9,7 @@
 #include "os/sim_disk.h"
 #include "queue/queue.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #define COUNT 6
@@ -281,9 +282,80 @@ static void a_damaged_file_is_set_aside(void **state)
 	}
 }
 
+/* write_large - 1 MB in a file of its own; the result of its commit, or of what failed before. */
+static enum result write_large(struct queue_writer *w, struct queue_location *loc)
+{
+	static char chunk[65536];
+	struct queue_recipient to = {.address = SL("a@example.org")};
+	struct queue_envelope env = {.recipients = &to, .recipient_count = 1};
+	struct iovec iov = {chunk, sizeof(chunk)};
+	struct queue_large *l;
+	enum result rc;
+
+	queue_writer_id(w, &env.id, &env.arrival);
+	rc = queue_large_begin(w, &env.id, &l, NULL);
+	for (int i = 0; rc == RES_OK && i < 16; i++)
+		rc = queue_large_append(l, &iov, 1, NULL);
+	if (rc == RES_OK)
+		rc = queue_large_commit(&l, &env, loc, NULL);
+	if (l != NULL)
+		queue_large_abort(&l);
+	return rc;
+}
+
+/* check_large - it is there, whole, from which the power was taken; or it was refused. */
+static void check_large(int dir, enum result rc, const struct queue_location *loc)
+{
+	struct arena *arena = arena_create();
+	struct queue_message m;
+
+	if (rc == RES_OK) {
+		sim_disk_power_on(SIM_LOSE_ALL);
+		dir = os_openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY, 0);
+		assert_int_equal(queue_read(dir, loc, arena, &m, NULL), RES_OK);
+		assert_int_equal(m.content_size, 1 << 20);
+		assert_int_equal(queue_message_verify(&m, NULL), RES_OK);
+		queue_message_close(&m);
+	} else {
+		assert_int_equal(rc, RES_TEMP);
+	}
+	arena_destroy(&arena);
+}
+
+static void a_large_message_is_durable_or_refused_whatever_fails(void **state)
+{
+	uint64_t begun, calls = 1;
+	size_t refused = 0;
+
+	(void)state;
+	for (uint64_t n = 0; n < calls; n++) {
+		struct queue_location loc;
+		struct queue_writer *w;
+		enum result rc;
+		int dir;
+
+		sim_disk_reset(n);
+		dir = os_openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY, 0);
+		assert_int_equal(queue_make_directories(dir, NULL), RES_OK);
+		assert_int_equal(queue_writer_open(dir, &settings, &w, NULL), RES_OK);
+		begun = sim_disk_calls();
+		if (n > 0)
+			sim_disk_fail_at(begun + n, 1, EIO);
+		rc = write_large(w, &loc);
+		if (n == 0)
+			calls = sim_disk_calls() - begun;
+		refused += rc != RES_OK;
+		queue_writer_close(&w);
+		check_large(dir, rc, &loc);
+	}
+	/* each write, and each request to send it to the disk */
+	assert_true(refused > 16 + 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_large_message_is_durable_or_refused_whatever_fails),
 		cmocka_unit_test(a_flipped_bit_costs_at_most_one_message),
 		cmocka_unit_test(a_flipped_bit_in_the_header_costs_nothing),
 		cmocka_unit_test(a_segment_without_header_is_set_aside_whole),
