@@ -66,15 +66,14 @@ class Bench:
 
     closing = staticmethod(contextlib.closing)
 
-    def fresh_home(self):
-        """The user's home, empty, its folders in a part of the file system of their own. What other turns
-        left is kept to the end: ext4 passes over inodes that were deleted in the last minutes one by one
-        whenever it makes a file near them, so that each turn would pay for the one before."""
-        old = pathlib.Path(tempfile.mkdtemp(prefix="old-", dir=self.dir))
-        for path in self.home.iterdir():
-            path.rename(old / path.name)
+    def mailboxes(self):
+        """An empty folder in the user's home, by chance in one part of the file system or another. Those
+        of other turns stay to the end: ext4 passes over inodes that were deleted in the last minutes one
+        by one whenever it makes a file near them, so that each turn would pay for the one before."""
         spread_folders(self.home)
-        return self.home
+        folder = pathlib.Path(tempfile.mkdtemp(dir=self.home))
+        shutil.chown(folder, self.user)
+        return folder
 
     def chain(self):
         """A file with a key and its certificate, the same for everybody."""

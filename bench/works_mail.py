@@ -86,9 +86,9 @@ def tls(bench, kind, n, resume):
 @work("mbox", "4 kB to one user's mbox, 20 sessions", 2000, [rate(), cpu(), PSS], box="Mailbox")
 @work("maildir", "4 kB to one user's maildir, 20 sessions", 3000, [rate(("times", 4)), cpu(), PSS])
 def mailbox(bench, kind, n, box="Maildir/"):
-    home = bench.fresh_home()
-    end = Maildir(home / "Maildir") if box == "Maildir/" else Mbox(home / box)
-    with Suite(kind, home_mailbox=box, local_recipient_maps="", mailbox_size_limit="0", **PLAIN) as suite:
+    folder = bench.mailboxes()
+    end = Maildir(folder / "Maildir") if box == "Maildir/" else Mbox(folder / box)
+    with Suite(kind, home_mailbox=f"{folder.name}/{box}", local_recipient_maps="", mailbox_size_limit="0", **PLAIN) as suite:
         suite.start()
         return transfer(suite, end, n, lambda m: smtp_source(suite.port, m, 20, to=f"{bench.user}@example.test"))
 
