@@ -99,10 +99,9 @@ static _Noreturn void serve(const struct job *first)
 
 		if (!take(&job))
 			os_exit_now(0);
-		o = error == 0
-			? deliver(&job)
-			: outcome_failed_because(arena, SL("4.3.0"),
-						 SL("cannot become the recipient"), error);
+		o = error == 0 ? deliver(&job)
+			       : outcome_failed_because(arena, SL("4.3.0"),
+							SL("cannot become the recipient"), error);
 		job_say_outcome(&job, &o);
 		os_close(job.content);
 		arena_reset(arena);

@@ -262,7 +262,7 @@ static void idle(void *own, bool ended)
 
 static void local_session(struct daemon_context *context, struct daemon_session *session)
 {
-	static const struct agent agent = {.deliver = deliver, .idle = idle};
+	static const struct agent agent = {.deliver = deliver, .idle = idle, .prompt = true};
 
 	agent_session(context, session, &agent, context->state);
 }

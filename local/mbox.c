@@ -42,8 +42,8 @@ static bool is_stale(const struct job *job, const char *lock)
 }
 
 /*
- * The patience of one who wants a lock: deliver_lock_attempts times deliver_lock_delay. Most are held
- * for a moment only, by a delivery beside this one, so the pauses are short at first.
+ * The patience of one who wants a lock: deliver_lock_attempts times deliver_lock_delay. Most are
+ * held for a moment only, by a delivery beside this one, so the pauses are short at first.
  */
 #define PAUSE_FIRST (OS_MILLISECOND / 2)
 #define PAUSE_MOST (50 * OS_MILLISECOND)

@@ -41,10 +41,7 @@ static void log_outcome(const struct agent_delivery *d, struct slice to, struct 
 	int64_t ready = o->connected > d->begun ? o->connected : d->begun;
 	bool original = orig.n > 0 && !slice_caseeq(orig, to);
 
-	LOG(delivery,
-	    .queue_id = r->queue_id,
-	    .to = to,
-	    .orig_to = original ? orig : SL_NULL,
+	LOG(delivery, .queue_id = r->queue_id, .to = to, .orig_to = original ? orig : SL_NULL,
 	    .relay = o->relay.n > 0 ? o->relay : SL("none"),
 	    .conn_use = o->conn_use > 1 ? o->conn_use : 0,
 	    .delay = not_negative(now - r->arrival),
@@ -99,19 +96,21 @@ void agent_tell(struct agent_delivery *d, size_t position, const struct agent_ou
 
 	CHECK(position < d->request->recipients_count && !d->reported[position]);
 	d->reported[position] = true;
+	d->reported_count++;
 	probe(d, &o);
 	soften(d, &o);
-	link_tell(d->link, &(struct delivery_outcome){
-			       .index = rcpt->index,
-			       .status = o.status,
-			       .dsn = o.dsn,
-			       .text = o.text,
-			       .relay = o.relay,
-			       .mta = o.mta,
-			       .remote = o.remote,
-			       .final = o.final,
-			       .dsn_passed_on = o.dsn_passed_on,
-			   });
+	link_tell(d->link, d->prompt && d->reported_count == d->request->recipients_count,
+		  &(struct delivery_outcome){
+		      .index = rcpt->index,
+		      .status = o.status,
+		      .dsn = o.dsn,
+		      .text = o.text,
+		      .relay = o.relay,
+		      .mta = o.mta,
+		      .remote = o.remote,
+		      .final = o.final,
+		      .dsn_passed_on = o.dsn_passed_on,
+		  });
 }
 
 void agent_report(struct agent_delivery *d, size_t position, const struct agent_outcome *outcome)

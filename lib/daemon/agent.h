@@ -27,6 +27,8 @@ struct agent_delivery {
 	/* lib/daemon's own */
 	struct agent_link *link;
 	bool *reported; /* by position in request->recipients */
+	size_t reported_count;
+	bool prompt;
 };
 
 /* How it went for one recipient. Absent texts may be left zero; `text` and `dsn` must be there. */
@@ -64,11 +66,13 @@ bool agent_reported(const struct agent_delivery *d, size_t position);
  * agent_session - the `session` hook of a delivery agent, but for its own context: serve deliveries
  * until qmgr closes. `deliver`, in a fiber of its own, reports each recipient. `idle` (may be NULL) is
  * called between deliveries when none has come for a second, and at the end with `ended` true: give kept
- * sessions up.
+ * sessions up. `prompt`: `deliver` returns at once when it has told the last recipient's outcome, which
+ * goes out together with the end.
  */
 struct agent {
 	void (*deliver)(struct agent_delivery *d, void *own);
 	void (*idle)(void *own, bool ended);
+	bool prompt;
 };
 
 void agent_session(struct daemon_context *context, struct daemon_session *session,

@@ -60,7 +60,7 @@ static void sent(struct agent_link *link, enum ipc_status status)
 	fiber_cond_broadcast(&link->changed);
 }
 
-void link_tell(struct agent_link *link, const struct delivery_outcome *outcome)
+void link_tell(struct agent_link *link, bool with_end, const struct delivery_outcome *outcome)
 {
 	int64_t deadline = os_deadline(link->timeout);
 	struct delivery_rcpt_result result = {.outcome = *outcome};
@@ -70,6 +70,10 @@ void link_tell(struct agent_link *link, const struct delivery_outcome *outcome)
 		outcome_keep(link, outcome);
 	if (!link->up)
 		return;
+	if (with_end && !link->claim) {
+		link->up = delivery_rcpt_result_add(link->conn, &result) == IPC_OK;
+		return;
+	}
 	link->sending = true;
 	sent(link, link->claim ? qmgr_claim_outcome_send(link->conn, &claimed, deadline)
 			       : delivery_rcpt_result_send(link->conn, &result, deadline));

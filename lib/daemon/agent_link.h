@@ -38,9 +38,11 @@ void link_init(struct agent_link *link, struct ipc_conn *conn, bool keep, int64_
 void link_free(struct agent_link *link);
 /* link_begin - a new delivery: whoever asks for it has taken the outcomes of the last. */
 void link_begin(struct agent_link *link, const struct delivery_deliver *request);
-/* link_tell, link_end - what became of a recipient; that the delivery has ended. Never fail: see
- * up. */
-void link_tell(struct agent_link *link, const struct delivery_outcome *outcome);
+/*
+ * link_tell, link_end - what became of a recipient; that the delivery has ended. Never fail: see up.
+ * `with_end`: link_end follows at once, and takes it along.
+ */
+void link_tell(struct agent_link *link, bool with_end, const struct delivery_outcome *outcome);
 void link_end(struct agent_link *link, const struct delivery_deliver_done *done);
 /* link_noted - qmgr has taken it all. */
 void link_noted(struct agent_link *link);

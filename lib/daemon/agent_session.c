@@ -48,7 +48,8 @@ static void deliver(struct serving *s)
 				   .session = s->session,
 				   .arena = s->arena,
 				   .begun = os_wall(),
-				   .link = &s->link};
+				   .link = &s->link,
+				   .prompt = s->agent->prompt};
 
 	d.reported = ARENA_ARRAY(s->arena, s->request.recipients_count + 1, bool);
 	s->agent->deliver(&d, s->own);
