@@ -240,6 +240,21 @@ static void set_sessions(struct tls_context *c, const struct tls_options *o)
 	SSL_CTX_sess_set_new_cb(c->ssl, keep_session);
 }
 
+const char *limits_ciphers(const struct tls_context *c, const struct tls_limits *limits,
+			   enum tls_level level)
+{
+	bool certificate = level > TLS_LEVEL_ENCRYPT || (c->server && c->ask);
+
+	return certificate ? limits->ciphers_with_certificate : limits->ciphers;
+}
+
+/* set_usual_ciphers - what most sessions will want is the context's own. */
+static void set_usual_ciphers(struct tls_context *c)
+{
+	c->ciphers = limits_ciphers(c, &c->opportunistic, TLS_LEVEL_MAY);
+	CHECK(SSL_CTX_set_cipher_list(c->ssl, c->ciphers) == 1);
+}
+
 static struct slice set_up(struct tls_context *c, const struct tls_options *o, struct arena *arena)
 {
 	struct slice problem;
@@ -249,8 +264,10 @@ static struct slice set_up(struct tls_context *c, const struct tls_options *o, s
 	problem = set_limits(c, o, &o->mandatory, &c->mandatory, arena);
 	if (slice_is_null(problem))
 		problem = set_limits(c, o, &o->opportunistic, &c->opportunistic, arena);
-	if (slice_is_null(problem))
-		problem = load_own(c, o, arena);
+	if (!slice_is_null(problem))
+		return problem;
+	set_usual_ciphers(c);
+	problem = load_own(c, o, arena);
 	if (slice_is_null(problem) && c->server && SSL_CTX_get0_certificate(c->ssl) == NULL)
 		problem = SL("no server certificate is configured");
 	if (slice_is_null(problem))

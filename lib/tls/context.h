@@ -25,11 +25,15 @@ struct tls_context {
 	struct tls_limits mandatory;
 	bool server;
 	bool ask; /* server: request a certificate */
+	const char *ciphers; /* what `ssl` has: those of most sessions; one of the lists above */
 	struct map *sessions;      /* client: key -> struct kept_session */
 	struct list sessions_used; /* least recently stored first */
 	size_t sessions_max;
 };
 
+/* limits_ciphers - the list for a session of that level. */
+const char *limits_ciphers(const struct tls_context *c, const struct tls_limits *limits,
+			   enum tls_level level);
 /* protocols_parse - fill versions and holes; a null slice or what is wrong. */
 struct slice protocols_parse(struct slice text, struct tls_limits *limits);
 

@@ -11,7 +11,7 @@ static SSL *new_session(struct tls_context *c, const struct tls_want *want)
 {
 	const struct tls_limits *limits =
 	    want->level > TLS_LEVEL_MAY ? &c->mandatory : &c->opportunistic;
-	bool certificate = want->level > TLS_LEVEL_ENCRYPT || (c->server && c->ask);
+	const char *ciphers = limits_ciphers(c, limits, want->level);
 	SSL *ssl = SSL_new(c->ssl);
 
 	if (ssl == NULL)
@@ -19,9 +19,9 @@ static SSL *new_session(struct tls_context *c, const struct tls_want *want)
 	SSL_set_min_proto_version(ssl, limits->min_version);
 	SSL_set_max_proto_version(ssl, limits->max_version);
 	SSL_set_options(ssl, limits->off);
-	/* the list was tried when the context was made */
-	CHECK(SSL_set_cipher_list(ssl, certificate ? limits->ciphers_with_certificate
-						   : limits->ciphers) == 1);
+	/* the list was tried when the context was made; to parse it once more costs as much as a signature */
+	if (strcmp(ciphers, c->ciphers) != 0)
+		CHECK(SSL_set_cipher_list(ssl, ciphers) == 1);
 	return ssl;
 }
 
