@@ -39,6 +39,7 @@ bool tls_begin(struct session *s)
 		s->end = END_LOST;
 		return false;
 	}
+	tickets_refresh(s->p);
 	status =
 	    tls_start_server(s->p->tls, &s->stream, &want, deadline, s->arena, facts, &problem);
 	if (status != STREAM_OK) {

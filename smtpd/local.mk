@@ -20,7 +20,8 @@ smtpd_libsmtpd_a_SOURCES = \
 	smtpd/restriction_relay.c \
 	smtpd/restriction_simple.c \
 	smtpd/restriction_stage.c \
-	smtpd/session.c smtpd/smtpd.h
+	smtpd/session.c smtpd/smtpd.h \
+	smtpd/ticket.c
 
 pkglibexec_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/main.c

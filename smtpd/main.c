@@ -12,7 +12,10 @@ static enum result smtpd_open(struct daemon_context *context)
 
 static void smtpd_start(struct daemon_context *context)
 {
-	process_connect(context->state, "public/cleanup", "private/resolver");
+	struct slice tlsmgr =
+	    arena_printf(context->arena, "private/%.*s", SL_ARG(context->settings->tlsmgr_service_name));
+
+	process_connect(context->state, "public/cleanup", "private/resolver", tlsmgr.p);
 }
 
 static void smtpd_status(struct daemon_context *context, struct buffer *out)

@@ -85,6 +85,7 @@ static struct tls_options tls_options_of(const struct settings *c)
 	    .preempt_cipherlist = c->tls_preempt_cipherlist,
 	    .ask_peer_certificate = c->smtpd_tls_ask_ccert || c->smtpd_tls_req_ccert,
 	    .verify_depth = c->smtpd_tls_ccert_verifydepth,
+	    .session_lifetime = c->smtpd_tls_session_cache_timeout,
 	};
 }
 
@@ -174,10 +175,12 @@ bool process_open(struct smtpd *p, const struct settings *settings, struct arena
 	return heed_unbuilt(settings) && p->policy != NULL;
 }
 
-void process_connect(struct smtpd *p, const char *cleanup, const char *resolver)
+void process_connect(struct smtpd *p, const char *cleanup, const char *resolver, const char *tlsmgr)
 {
 	p->cleanup = ipc_client_create(cleanup, CLEANUP_IDLE_MAX);
 	p->dns = dns_client_create(resolver);
+	if (p->tls != NULL && p->settings->smtpd_tls_session_cache_timeout > 0)
+		p->tlsmgr = ipc_client_create(tlsmgr, 1);
 }
 
 void process_close(struct smtpd *p)
@@ -186,6 +189,8 @@ void process_close(struct smtpd *p)
 		ipc_client_destroy(&p->cleanup);
 	if (p->dns != NULL)
 		dns_client_destroy(&p->dns);
+	if (p->tlsmgr != NULL)
+		ipc_client_destroy(&p->tlsmgr);
 	if (p->tls != NULL)
 		tls_context_destroy(&p->tls);
 	if (p->policy != NULL)

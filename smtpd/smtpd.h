@@ -41,6 +41,8 @@ struct smtpd {
 	struct dns_client *dns; /* NULL: every lookup fails for now */
 
 	struct tls_context *tls; /* NULL: STARTTLS cannot be had */
+	struct ipc_client *tlsmgr; /* NULL: each process has ticket keys of its own */
+	int64_t tickets_until;	   /* monotonic: when to ask it again */
 	bool tls_wanted;	 /* smtpd_tls_security_level may or encrypt, or wrapper mode */
 	bool tls_required;
 	unsigned ehlo_discard; /* mask of EHLO_* */
@@ -60,7 +62,9 @@ struct smtpd {
  * why. */
 bool process_open(struct smtpd *p, const struct settings *settings, struct arena *arena);
 /* process_connect - clients of other daemons; no connection yet. */
-void process_connect(struct smtpd *p, const char *cleanup, const char *resolver);
+void process_connect(struct smtpd *p, const char *cleanup, const char *resolver, const char *tlsmgr);
+/* tickets_refresh - before a handshake: fresh keys for session tickets, if it is time. May wait 2 s. */
+void tickets_refresh(struct smtpd *p);
 /* process_close - for tests: give all of it back. */
 void process_close(struct smtpd *p);
 /* process_check_tables - once a second at most: drain when a table cannot be read again. */

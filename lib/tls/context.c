@@ -231,7 +231,13 @@ static void set_sessions(struct tls_context *c, const struct tls_options *o)
 	if (c->server) {
 		SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_OFF);
 		SSL_CTX_set_session_id_context(c->ssl, id_context, sizeof(id_context) - 1);
+		if (o->session_lifetime < OS_SECOND) {
+			SSL_CTX_set_options(c->ssl, SSL_OP_NO_TICKET);
+			SSL_CTX_set_num_tickets(c->ssl, 0);
+			return;
+		}
 		SSL_CTX_set_num_tickets(c->ssl, 1);
+		SSL_CTX_set_timeout(c->ssl, (long)(o->session_lifetime / OS_SECOND));
 		return;
 	}
 	c->sessions = map_create();

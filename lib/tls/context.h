@@ -19,6 +19,13 @@ struct tls_limits {
 	char *ciphers_with_certificate; /* the same without those that need none */
 };
 
+/* The key of session tickets: the order of schema/ipc/tlsmgr.ipc. */
+struct ticket_key {
+	unsigned char name[16];
+	unsigned char cipher[32]; /* AES-256-CBC */
+	unsigned char mac[32];    /* HMAC-SHA256 */
+};
+
 struct tls_context {
 	SSL_CTX *ssl;
 	struct tls_limits opportunistic;
@@ -26,6 +33,8 @@ struct tls_context {
 	bool server;
 	bool ask; /* server: request a certificate */
 	const char *ciphers; /* what `ssl` has: those of most sessions; one of the lists above */
+	struct ticket_key ticket_current, ticket_previous; /* server, once they were set */
+	bool has_ticket_previous;
 	struct map *sessions;      /* client: key -> struct kept_session */
 	struct list sessions_used; /* least recently stored first */
 	size_t sessions_max;

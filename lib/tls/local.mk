@@ -6,6 +6,7 @@ lib_libtls_a_SOURCES = \
 	lib/tls/handshake.c \
 	lib/tls/protocol.c \
 	lib/tls/session_cache.c \
+	lib/tls/ticket.c \
 	lib/tls/tls.h \
 	lib/tls/transport.c
 

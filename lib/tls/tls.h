@@ -4,7 +4,8 @@
  * it must come before privileges are dropped, and nothing is read later. A handshake then puts
  * TLS under a stream, and tells what was agreed in the form that log lines and Received: want.
  *
- * Session tickets: their keys live in the server context's memory. A client context keeps sessions
+ * Session tickets: their keys live in the server context's memory, OpenSSL's own until the caller gives
+ * others (tls_set_ticket_keys). A client context keeps sessions
  * in memory, by a key that the caller chooses.
  */
 #ifndef TLS_TLS_H
@@ -55,6 +56,7 @@ struct tls_options {
 	bool ask_peer_certificate; /* server: request one, require none */
 	int verify_depth;          /* 0: 9 */
 	size_t session_cache;      /* client: number of sessions kept; 0: 1000 */
+	int64_t session_lifetime;  /* server: microseconds for which a session may be resumed; 0: none is */
 };
 
 /*
@@ -65,6 +67,11 @@ enum result tls_server_context(const struct tls_options *options, struct arena *
 			       struct tls_context **context, struct slice *problem);
 enum result tls_client_context(const struct tls_options *options, struct arena *arena,
 			       struct tls_context **context, struct slice *problem);
+/*
+ * tls_set_ticket_keys - a server's tickets are made with `current`; those of `previous` (empty: none) are
+ * still taken. Keys are 80 bytes (schema/ipc/tlsmgr.ipc); false: they are not.
+ */
+bool tls_set_ticket_keys(struct tls_context *context, struct slice current, struct slice previous);
 void tls_context_destroy(struct tls_context **context);
 
 /* What one handshake wants. */

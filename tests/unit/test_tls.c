@@ -177,7 +177,8 @@ static struct tls_options rsa_server(void)
 {
 	return (struct tls_options){.cert_file = slice_str(rsa_file),
 				    .opportunistic.protocols = SL(">=TLSv1"),
-				    .mandatory.protocols = SL(">=TLSv1")};
+				    .mandatory.protocols = SL(">=TLSv1"),
+				    .session_lifetime = 3600 * OS_SECOND};
 }
 
 /* ---- scenarios */
@@ -311,6 +312,74 @@ static void sessions_are_resumed(void **state)
 
 /* ---- a peer that is silent, or talks something else */
 
+/* One server's ticket is good for another that has its keys, now or as the previous ones. */
+static void shared_tickets(void *arg)
+{
+	static const char first[80] = "1", second[80] = "2", third[80] = "3";
+	struct tls_options options = rsa_server(), client = {0};
+	struct scene sc;
+	static const struct {
+		const char *current, *previous;
+		bool resumed;
+	} steps[] = {{first, NULL, false}, {first, NULL, true},	 {second, first, true},
+		     {third, second, true}, {first, NULL, false}, {NULL, NULL, true}};
+
+	(void)arg;
+	scene_init(&sc, &options, &client);
+	sc.client_want.session_key = SL("mail.example.com:25");
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct slice problem;
+		struct fiber *f;
+
+		if (steps[i].current != NULL) {
+			tls_context_destroy(&sc.server);
+			assert_int_equal(tls_server_context(&options, sc.arena, &sc.server, &problem), RES_OK);
+			assert_true(tls_set_ticket_keys(
+			    sc.server, slice(steps[i].current, 80),
+			    slice(steps[i].previous, steps[i].previous != NULL ? 80 : 0)));
+		}
+		f = connect_scene(&sc);
+		assert_int_equal(sc.client_status, STREAM_OK);
+		talk(&sc);
+		hang_up(&sc, f);
+		assert_int_equal(sc.client_facts.resumed, steps[i].resumed);
+	}
+	assert_false(tls_set_ticket_keys(sc.server, SL("short"), SL("")));
+	scene_free(&sc);
+}
+
+static void tickets_are_shared_by_those_who_have_the_keys(void **state)
+{
+	(void)state;
+	sim_runs(shared_tickets);
+}
+
+static void no_tickets(void *arg)
+{
+	struct tls_options server = rsa_server(), client = {0};
+	struct scene sc;
+
+	(void)arg;
+	server.session_lifetime = 0;
+	scene_init(&sc, &server, &client);
+	sc.client_want.session_key = SL("mail.example.com:25");
+	for (int i = 0; i < 2; i++) {
+		struct fiber *f = connect_scene(&sc);
+
+		assert_int_equal(sc.client_status, STREAM_OK);
+		talk(&sc);
+		hang_up(&sc, f);
+		assert_false(sc.client_facts.resumed);
+	}
+	scene_free(&sc);
+}
+
+static void without_a_lifetime_nothing_is_resumed(void **state)
+{
+	(void)state;
+	sim_runs(no_tickets);
+}
+
 static void silent_peer(void *arg)
 {
 	struct tls_options server = rsa_server(), client = {0};
@@ -439,6 +508,8 @@ int main(void)
 	    cmocka_unit_test(limits_and_names_are_kept),
 	    cmocka_unit_test(no_common_protocol_is_an_error),
 	    cmocka_unit_test(sessions_are_resumed),
+	    cmocka_unit_test(tickets_are_shared_by_those_who_have_the_keys),
+	    cmocka_unit_test(without_a_lifetime_nothing_is_resumed),
 	    cmocka_unit_test(silence_and_babble_end_the_handshake),
 #ifdef SIMULATED
 	    cmocka_unit_test(a_broken_handshake_is_an_error),
