@@ -38,13 +38,13 @@ static int seal(const struct ticket_key *key, unsigned char *name, unsigned char
 	return TICKET_DONE;
 }
 
-static int unseal(const struct ticket_key *key, bool current, const unsigned char *iv,
+static int unseal(const struct ticket_key *key, bool renew, const unsigned char *iv,
 		  EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
 	if (EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv) != 1 ||
 	    !set_mac(mac, key))
 		return TICKET_FAILED;
-	return current ? TICKET_DONE : TICKET_RENEW;
+	return renew ? TICKET_RENEW : TICKET_DONE;
 }
 
 /* on_ticket - SSL_CTX_set_tlsext_ticket_key_evp_cb(3) */
@@ -55,11 +55,12 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 
 	if (sealing)
 		return seal(&c->ticket_current, name, iv, cipher, mac);
+	/* a client of TLSv1.3 shows a ticket once (RFC 8446 C.4): it needs the next */
 	if (memcmp(name, c->ticket_current.name, sizeof(c->ticket_current.name)) == 0)
-		return unseal(&c->ticket_current, true, iv, cipher, mac);
+		return unseal(&c->ticket_current, SSL_version(ssl) >= TLS1_3_VERSION, iv, cipher, mac);
 	if (c->has_ticket_previous &&
 	    memcmp(name, c->ticket_previous.name, sizeof(c->ticket_previous.name)) == 0)
-		return unseal(&c->ticket_previous, false, iv, cipher, mac);
+		return unseal(&c->ticket_previous, true, iv, cipher, mac);
 	return TICKET_UNKNOWN;
 }
 

@@ -321,7 +321,7 @@ static void shared_tickets(void *arg)
 	static const struct {
 		const char *current, *previous;
 		bool resumed;
-	} steps[] = {{first, NULL, false}, {first, NULL, true},	 {second, first, true},
+	} steps[] = {{first, NULL, false}, {first, NULL, true},	 {NULL, NULL, true}, {second, first, true},
 		     {third, second, true}, {first, NULL, false}, {NULL, NULL, true}};
 
 	(void)arg;
