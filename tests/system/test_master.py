@@ -495,10 +495,10 @@ def test_bind_conflict_fails_the_start(suite):
 
 
 def test_check_names_every_problem(suite):
-    s = suite(INET + "tlsmgr unix - - y 1000? 1 tlsmgr\nodd unix - - n - - nosuchprogram\n")
+    s = suite(INET + "scache unix - - y - 1 scache\nodd unix - - n - - nosuchprogram\n")
     r = s.run("check")
     assert r.returncode == 0
-    assert "master.cf, line 2: tlsmgr" in r.stderr and "ignored" in r.stderr
+    assert "master.cf, line 2: scache" in r.stderr and "ignored" in r.stderr
     assert "master.cf, line 3: odd" in r.stderr and "not available" in r.stderr
     os.chmod(s.etc / "main.cf", 0o666)
     assert "group or other writable" in s.run("check").stderr
