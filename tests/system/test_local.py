@@ -151,7 +151,7 @@ def test_a_locked_mailbox_waits_and_then_defers(instance, users, lock):
 
 @pytest.mark.parametrize("lock", ["fcntl", "flock", "dotlock"])
 def test_a_lock_held_for_a_moment_costs_a_moment(instance, users, lock):
-    """deliver_lock_delay is the longest pause; nobody waits for a minute where a lock is free in a second."""
+    """deliver_lock_delay bounds the patience, not each pause: nobody waits for a minute where a lock is free in a second."""
     a, _ = users
     mx = instance(home_mailbox="mbox", mailbox_delivery_lock=lock, deliver_lock_attempts="2", deliver_lock_delay="1m")
     box = write(a, "mbox", "From old  Sat Feb  3 04:05:06 2024\n\nold\n\n", 0o600)
