@@ -225,8 +225,14 @@ void client_deliver(struct client_agent *agent, struct job *job, void (*note)(vo
 	try_list(&c, job->request->nexthop, false, count_words(fallback));
 	try_list(&c, fallback, true, 0);
 	job_finish(job);
-	if (agent->session != NULL && (c.fallback || !session_usable(agent->session)))
+	agent->parting = agent->session != NULL && (c.fallback || !session_usable(agent->session));
+}
+
+void client_part(struct client_agent *agent)
+{
+	if (agent->parting)
 		session_close(&agent->session, true);
+	agent->parting = false;
 }
 
 void client_idle(struct client_agent *agent, bool ended)

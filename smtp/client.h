@@ -19,14 +19,18 @@ struct client {
 struct client_agent {
 	struct client *client;
 	struct session *session;
+	bool parting; /* the session will not be used again */
 };
 
 /*
  * client_deliver - all recipients of the job are reported when it returns. `note` (may be NULL) is told
- * what goes on, for listings. A session that may be used again stays in agent->session.
+ * what goes on, for listings. The session stays in agent->session; client_part ends it if it may not be used
+ * again.
  */
 void client_deliver(struct client_agent *agent, struct job *job, void (*note)(void *arg, struct slice what),
 		    void *note_arg);
+/* client_part - after that: say good-bye to a server whose session will not be used again. May wait. */
+void client_part(struct client_agent *agent);
 /* client_idle - between deliveries: end the session when its time has come, or `ended`. */
 void client_idle(struct client_agent *agent, bool ended);
 

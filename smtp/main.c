@@ -72,13 +72,18 @@ static void deliver(struct agent_delivery *d, void *own)
 	job.report = report;
 	job.arg = d;
 	client_deliver(agent, &job, note, d);
-	if (daemon_draining(d->context))
-		client_idle(agent, true);
-	d->done.session_open = agent->session != NULL;
+	if (daemon_draining(d->context) && agent->session != NULL)
+		agent->parting = true;
+	d->done.session_open = agent->session != NULL && !agent->parting;
 	d->done.nexthop = d->request->nexthop;
 	d->done.host_dead = job.destination_failed;
 	d->done.dead_dsn = job.dead.dsn;
 	d->done.dead_text = job.dead.text;
+}
+
+static void after(void *own)
+{
+	client_part(own);
 }
 
 static void idle(void *own, bool ended)
@@ -95,7 +100,7 @@ static void start(struct daemon_context *context)
 
 static void serve(struct daemon_context *context, struct daemon_session *session)
 {
-	static const struct agent agent = {.deliver = deliver, .idle = idle};
+	static const struct agent agent = {.deliver = deliver, .after = after, .idle = idle, .prompt = true};
 	struct client_agent own = {.client = context->state};
 
 	agent_session(context, session, &agent, &own);

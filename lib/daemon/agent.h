@@ -66,11 +66,13 @@ bool agent_reported(const struct agent_delivery *d, size_t position);
  * agent_session - the `session` hook of a delivery agent, but for its own context: serve deliveries
  * until qmgr closes. `deliver`, in a fiber of its own, reports each recipient. `idle` (may be NULL) is
  * called between deliveries when none has come for a second, and at the end with `ended` true: give kept
- * sessions up. `prompt`: `deliver` returns at once when it has told the last recipient's outcome, which
+ * sessions up. `after` (may be NULL) is called when a delivery's end has been told: what qmgr need not wait
+ * for. `prompt`: `deliver` returns at once when it has told the last recipient's outcome, which
  * goes out together with the end.
  */
 struct agent {
 	void (*deliver)(struct agent_delivery *d, void *own);
+	void (*after)(void *own);
 	void (*idle)(void *own, bool ended);
 	bool prompt;
 };

@@ -57,6 +57,8 @@ static void deliver(struct serving *s)
 	os_close(s->request.content);
 	daemon_session_note(s->session, SL("idle"));
 	link_end(&s->link, &d.done);
+	if (s->agent->after != NULL)
+		s->agent->after(s->own);
 	arena_reset(s->arena);
 	if (!s->link.keep)
 		daemon_session_idle(s->session, true); /* else when it is noted */

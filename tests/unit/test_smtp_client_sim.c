@@ -387,6 +387,7 @@ static void deliver_once(struct world *w, struct client_agent *agent)
 	job.report = take_report;
 	job.arg = w;
 	client_deliver(agent, &job, NULL, NULL);
+	client_part(agent);
 	for (size_t i = 0; i < RCPTS; i++) {
 		assert_int_equal(w->reported[i], 1);
 		assert_true(w->taken[i] <= 1);
