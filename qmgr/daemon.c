@@ -273,11 +273,13 @@ static void give_back_memory(struct qmgr *q)
 {
 	struct sched_stats s;
 
+	if (!q->grown)
+		return;
 	sched_get_stats(q->sched, &s);
 	if (s.active > 0)
-		q->grown = true;
-	else if (q->grown && malloc_trim(0) >= 0)
-		q->grown = false;
+		return;
+	q->grown = false;
+	(void)malloc_trim(0);
 }
 
 static void housekeeper(void *arg)

@@ -69,6 +69,7 @@ enum result loaded_open(struct qmgr *q, struct message *m, struct queue_error *e
 	if (o.result == RES_OK) {
 		o.loaded->active_since = os_wall();
 		m->loaded = o.loaded;
+		q->grown = true;
 		content_loaded(q, o.loaded);
 		return RES_OK;
 	}
