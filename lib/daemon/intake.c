@@ -6,6 +6,8 @@
 /* so many bytes of frames are sent at the latest; what one call adds behind that is bounded */
 #define GATHERED_ENOUGH INTAKE_CHUNK
 #define GATHERED_MAX (4 * INTAKE_CHUNK)
+/* an idle connection may be stale, and the next may go to a process that is being replaced */
+#define TRIES_MOST 3
 /* intake_end has no deadline of its own: an abort that does not leave at once costs the connection */
 #define ABORT_PATIENCE (1 * OS_SECOND)
 
@@ -107,23 +109,24 @@ static enum ipc_status introduce(struct intake *in, struct cleanup_envelope_begu
 
 /*
  * first_contact - send all there is, and hear what cleanup says to the envelope. A connection that ends
- * before that was an idle one of a cleanup that has been replaced, as a rule; everything is still here, so
- * it is said once more, over a new one. Not when cleanup has read all of it, the commit included, before it
- * ended without a word (what it leaves unread comes back as a reset): it may have made the message durable.
+ * before that was an idle one of a cleanup that has been replaced, as a rule, or one that it took at the moment
+ * at which it was told to go; everything is still here, so it is said once more, over a new one. Not when
+ * cleanup has read all of it, the commit included, before it ended without a word (what it leaves unread comes
+ * back as a reset): it may have made the message durable.
  */
 static enum ipc_status first_contact(struct intake *in, struct cleanup_envelope_begun *begun,
 				     int64_t deadline)
 {
 	enum ipc_status status = ipc_client_get(in->client, deadline, &in->conn);
 
-	if (status != IPC_OK)
-		return status;
-	status = introduce(in, begun, deadline);
-	if (status != IPC_LOST && (status != IPC_END || in->whole))
-		return status;
-	ipc_conn_close(&in->conn);
-	status = ipc_client_new(in->client, deadline, &in->conn);
-	return status == IPC_OK ? introduce(in, begun, deadline) : status;
+	for (int tries = 1; status == IPC_OK; tries++) {
+		status = introduce(in, begun, deadline);
+		if ((status != IPC_LOST && (status != IPC_END || in->whole)) || tries == TRIES_MOST)
+			return status;
+		ipc_conn_close(&in->conn);
+		status = ipc_client_new(in->client, deadline, &in->conn);
+	}
+	return status;
 }
 
 static void open_envelope(struct intake *in, int64_t deadline)

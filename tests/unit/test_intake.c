@@ -256,14 +256,15 @@ static void expect(enum moment moment, unsigned times, bool open, int code)
 }
 
 /*
- * A connection that ends before cleanup has spoken costs nobody anything; a second one does. Nor is
- * anything said twice that cleanup has read to its end, the commit included.
+ * A connection that ends before cleanup has spoken costs nobody anything, nor does a second one; a third does.
+ * Nothing is said twice that cleanup has read to its end, the commit included.
  */
 static void stale_connections(void)
 {
 	for (int open = 0; open < 2; open++) {
 		expect(UNREAD, 1, open, 250);
-		expect(UNREAD, 2, open, 451);
+		expect(UNREAD, 2, open, 250);
+		expect(UNREAD, 3, open, 451);
 		expect(AT_BEGIN, 1, open, open ? 250 : 451);
 	}
 }
