@@ -88,7 +88,8 @@ bool buffer_append_number(struct buffer *b, uint64_t value, unsigned digits)
 }
 
 /* print_aside - where the NUL that vsnprintf adds would not fit the limit any more. */
-static bool print_aside(struct buffer *b, size_t n, const char *format, va_list ap)
+static bool __attribute__((format(printf, 3, 0)))
+print_aside(struct buffer *b, size_t n, const char *format, va_list ap)
 {
 	char *text = malloc(n + 1);
 	bool ok;
