@@ -137,7 +137,8 @@ static void sort_memory(struct map_sort *s)
 {
 	for (size_t i = 0; i < s->count; i++)
 		s->places[i].prefix = prefix_of(entry_at(s->data + s->places[i].at).key, s->common);
-	qsort_r(s->places, s->count, sizeof(*s->places), compare_places, s);
+	if (s->count > 0) /* of nothing there is no array */
+		qsort_r(s->places, s->count, sizeof(*s->places), compare_places, s);
 }
 
 static void note_common(struct map_sort *s, struct slice key)
