@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: ISC
 import os
-import pathlib
-import pwd
-import shutil
-import subprocess
 
 import pytest
 
-from harness import LIBEXEC, Instance, Sink
+from harness import LIBEXEC, Account, Instance, Sink
 from qmgr_world import World
 
 
@@ -61,28 +57,21 @@ def sink():
 
 
 @pytest.fixture(scope="session")
-def mailbox_user():
-    """An account with a home of its own for local delivery; its name differs between workers."""
-    name = "prtest-" + os.environ.get("PYTEST_XDIST_WORKER", "main")
-    home = pathlib.Path("/var/tmp") / name
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        subprocess.run(["useradd", "--system", "--user-group", "--home-dir", str(home),
-                        "--shell", "/bin/sh", name], check=True)
-    user = pwd.getpwnam(name)
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(mode=0o700)
-    os.chown(home, user.pw_uid, user.pw_gid)
-    yield user
-    shutil.rmtree(home, ignore_errors=True)
-    subprocess.run(["userdel", name], stderr=subprocess.DEVNULL)
+def accounts():
+    """Two local users of this test run; users() and mailbox() give them with empty homes."""
+    made = [Account(), Account()]
+    yield made
+    for a in made:
+        a.close()
 
 
 @pytest.fixture
-def mailbox(mailbox_user):
-    """The same account with an empty home."""
-    home = pathlib.Path(mailbox_user.pw_dir)
-    for entry in home.iterdir():
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    return mailbox_user
+def users(accounts):
+    """Two local users with empty homes that everyone may look into."""
+    return [a.fresh(0o755) for a in accounts]
+
+
+@pytest.fixture
+def mailbox(accounts):
+    """A local user with an empty home."""
+    return accounts[0].fresh(0o700)

@@ -6,9 +6,12 @@ directory, its SMTP server on a free port of 127.0.0.1. Nothing is shared betwee
 installed programs and the accounts, so tests run side by side.
 """
 import contextlib
+import errno
 import fcntl
+import itertools
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
@@ -275,6 +278,46 @@ class Instance:
             message = f"From: {sender}\r\nTo: {', '.join(recipients)}\r\nSubject: test\r\n\r\nhello\r\n"
         with self.smtp() as s:
             return s.sendmail(sender, recipients, message)
+
+
+class Account:
+    """A local user for deliveries. Test runs go on side by side on one machine, and none may have
+    another's users: a name is taken for as long as its socket is bound, however its run ends."""
+
+    def __init__(self):
+        self.claim = socket.socket(socket.AF_UNIX)
+        self.name = next(filter(self.take, (f"prtest-{n}" for n in itertools.count())))
+        self.home = pathlib.Path("/var/tmp") / self.name
+        try:
+            pwd.getpwnam(self.name)
+        except KeyError:
+            subprocess.run(["useradd", "--system", "--user-group", "--home-dir", str(self.home),
+                            "--shell", "/bin/sh", self.name], check=True)
+
+    def take(self, name):
+        try:
+            self.claim.bind(f"\0postrider-{name}")
+        except OSError as e:
+            if e.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
+
+    def fresh(self, mode):
+        """Its passwd entry, whatever a test made of it; the home is empty and has this mode."""
+        if pwd.getpwnam(self.name).pw_dir != str(self.home):
+            subprocess.run(["usermod", "--home", str(self.home), self.name], check=True)
+        user = pwd.getpwnam(self.name)
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.home.mkdir()
+        self.home.chmod(mode)
+        os.chown(self.home, user.pw_uid, user.pw_gid)
+        return user
+
+    def close(self):
+        shutil.rmtree(self.home, ignore_errors=True)
+        subprocess.run(["userdel", self.name], stderr=subprocess.DEVNULL)
+        self.claim.close()
 
 
 class Talk:

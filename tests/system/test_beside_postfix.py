@@ -331,7 +331,7 @@ def delivered(text):
 
 
 @pytest.fixture(scope="module")
-def stores(mailbox_user):
+def stores(accounts):
     """Both again, delivering to a mailbox."""
     made = []
     try:

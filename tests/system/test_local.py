@@ -16,28 +16,6 @@ import pytest
 from harness import eventually, maildir
 
 
-@pytest.fixture
-def users():
-    """Two accounts with empty homes."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    made = []
-    for letter in "ab":
-        name = f"prlocal{letter}-{worker}"
-        home = pathlib.Path("/var/tmp") / name
-        subprocess.run(["userdel", name], stderr=subprocess.DEVNULL)
-        subprocess.run(["useradd", "--system", "--user-group", "--home-dir", str(home), "--shell", "/bin/sh", name],
-                       check=True)
-        user = pwd.getpwnam(name)
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(mode=0o755)
-        os.chown(home, user.pw_uid, user.pw_gid)
-        made.append(user)
-    yield made
-    for user in made:
-        shutil.rmtree(user.pw_dir, ignore_errors=True)
-        subprocess.run(["userdel", user.pw_name], stderr=subprocess.DEVNULL)
-
-
 def own(path, user, mode):
     os.chown(path, user.pw_uid, user.pw_gid)
     os.chmod(path, mode)
