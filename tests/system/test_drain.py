@@ -19,10 +19,15 @@ def waiting(w):
     return len(os.listdir(w.i.queue / "deferred"))
 
 
+def real_user(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("Uid:"))
+
+
 def test_more_messages_than_descriptors(world):
     w = world(minimal_backoff_time="4000s", maximal_backoff_time="8000s")
-    pid, = w.i.pids("qmgr")
     owner = pwd.getpwnam("postrider")  # for whom no capability is needed
+    pid, = eventually(lambda: [p for p in w.i.pids("qmgr") if real_user(p) == owner.pw_uid], what="a qmgr of its user")
     subprocess.run(["prlimit", f"--pid={pid}", "--nofile=150:150"], user=owner.pw_uid, group=owner.pw_gid,
                    extra_groups=[], check=True)
     w.agent.answer = lambda request, address: (DEFERRED, "4.2.0", "later")
