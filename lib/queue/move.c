@@ -174,7 +174,7 @@ bool queue_open_cached(struct queue *q, const struct queue_location *loc, struct
 		       struct queue_message *m)
 {
 	struct record r;
-	uint64_t key;
+	uint64_t key = 0;
 
 	memset(m, 0, sizeof(*m));
 	m->fd = -1;
