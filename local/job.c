@@ -14,6 +14,8 @@
 /* Where a child finds its two descriptors, once all others are closed. */
 #define REPORT_PLACE 3
 #define CONTENT_PLACE 4
+/* More of a message is not gathered for one write. */
+#define WRITE_MOST ((size_t)1 << 20)
 /* A report is a run of: one byte of kind, four bytes of length, text. */
 #define ITEM_HEADER 5
 #define ITEM_MAX ((size_t)4096)
@@ -134,22 +136,27 @@ static int read_chunk(const struct job *job, struct buffer *in, uint64_t *done, 
 	return -1;
 }
 
-int job_copy(const struct job *job, int fd, const char **what)
+int job_copy(const struct job *job, struct slice before, int fd, const char **what)
 {
 	struct copy copy = {.format = job->format};
+	size_t head = before.n + job->head.n;
 	struct buffer in, out;
 	uint64_t done = 0;
 	int rc = 0;
 
 	buffer_init(&in, COPY_CHUNK);
-	buffer_init(&out, 2 * COPY_CHUNK + job->head.n + 16);
+	buffer_init(&out, head + WRITE_MOST + 2 * COPY_CHUNK + 16);
+	/* what it usually comes to */
+	buffer_reserve(&out, head + (job->size < WRITE_MOST ? (size_t)job->size : WRITE_MOST));
+	buffer_append(&out, before);
 	buffer_append(&out, job->head);
 	do {
 		rc = read_chunk(job, &in, &done, what);
 		if (rc < 0)
 			break;
 		buffer_consume(&in, copy_some(&copy, buffer_slice(&in), done == job->size, &out));
-		rc = write_buffer(fd, &out, what);
+		if (done == job->size || out.len >= WRITE_MOST)
+			rc = write_buffer(fd, &out, what);
 	} while (rc == 0 && done < job->size);
 	buffer_free(&in);
 	buffer_free(&out);

@@ -68,10 +68,11 @@ int job_become(const struct job *job);
 /* job_limit_size - let writes beyond mailbox_size_limit fail with EFBIG. */
 void job_limit_size(const struct job *job);
 /*
- * job_copy - head and message into fd. 0; or -1, errno, and *what is "error reading message" or
- * "error writing message".
+ * job_copy - `before`, head and message into fd, up to a megabyte of it with one call: what has been begun
+ * when a crash comes is least then. 0; or -1, errno, and *what is "error reading message" or "error writing
+ * message".
  */
-int job_copy(const struct job *job, int fd, const char **what);
+int job_copy(const struct job *job, struct slice before, int fd, const char **what);
 
 /* To the parent: a line for the log; a lock file to be removed when the child has ended. */
 void job_warn(const struct job *job, struct slice text);

@@ -130,7 +130,7 @@ static int move(const struct job *job, const char *from, const char *to)
 
 static int write_file(const struct job *job, int fd, const char **what)
 {
-	if (job_copy(job, fd, what) < 0)
+	if (job_copy(job, SL(""), fd, what) < 0)
 		return -1;
 	*what = "error writing message";
 	return os_fsync(fd);

@@ -2,7 +2,7 @@
 /*
  * mbox - append to a file, locked, and leave it as it was when that does not work. The order is
  * that of the other programs that read mailboxes: lock file first, then open, then the locks on the
- * open file.
+ * open file. What a crash may leave at its end is told in doc/durability.md.
  */
 #include "local/job.h"
 #include "os/clock.h"
@@ -14,6 +14,7 @@
 struct mbox {
 	struct job *job;
 	int fd;
+	bool readable;
 	struct stat st;
 	const char *lock; /* name of the lock file that we made; NULL: none */
 	bool created;
@@ -145,24 +146,40 @@ static bool trusted_link(const struct job *job)
 	       !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
+/*
+ * open_to_append - 0, or -1 and errno. A file is opened for reading, too, where that is allowed, and by the
+ * one descriptor, for closing another would end the record lock. Nothing else is: a FIFO wants a reader.
+ */
+static int open_to_append(struct mbox *m, int nofollow)
+{
+	int flags = O_APPEND | O_NONBLOCK | O_NOCTTY | nofollow;
+	int look = nofollow ? AT_SYMLINK_NOFOLLOW : 0;
+	const char *path = m->job->path;
+	struct stat st;
+
+	if (os_fstatat(AT_FDCWD, path, &st, look) == 0 && S_ISREG(st.st_mode)) {
+		m->fd = os_openat(AT_FDCWD, path, O_RDWR | flags, 0);
+		m->readable = m->fd >= 0;
+		if (m->readable || errno != EACCES)
+			return m->fd < 0 ? -1 : 0;
+	}
+	m->fd = os_openat(AT_FDCWD, path, O_WRONLY | flags, 0);
+	return m->fd < 0 ? -1 : 0;
+}
+
 static bool open_existing(struct mbox *m, struct outcome *o)
 {
 	const struct job *job = m->job;
-	int flags = O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY;
+	int rc = open_to_append(m, O_NOFOLLOW);
 
-	m->fd = os_openat(AT_FDCWD, job->path, flags | O_NOFOLLOW, 0);
-	if (m->fd < 0 && errno == ELOOP) {
+	if (rc < 0 && errno == ELOOP) {
 		if (!trusted_link(job)) {
 			*o = outcome_failed(SL("5.2.0"), SL("file is a symbolic link"));
 			return false;
 		}
-		m->fd = os_openat(AT_FDCWD, job->path, flags, 0);
+		rc = open_to_append(m, 0);
 	}
-	if (m->fd < 0) {
-		*o = problem(job, "cannot open file", errno);
-		return false;
-	}
-	if (os_fstat(m->fd, &m->st) < 0) {
+	if (rc < 0 || os_fstat(m->fd, &m->st) < 0) {
 		*o = problem(job, "cannot open file", errno);
 		return false;
 	}
@@ -179,7 +196,7 @@ static bool create(struct mbox *m, struct outcome *o)
 {
 	const struct job *job = m->job;
 
-	m->fd = os_openat(AT_FDCWD, job->path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW,
+	m->fd = os_openat(AT_FDCWD, job->path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW,
 			  0600);
 	if (m->fd < 0 && errno == EEXIST)
 		return open_existing(m, o);
@@ -187,7 +204,7 @@ static bool create(struct mbox *m, struct outcome *o)
 		*o = problem(job, "cannot create file exclusively", errno);
 		return false;
 	}
-	m->created = true;
+	m->created = m->readable = true;
 	if (job->privileged && os_fchown(m->fd, job->owner, job->owner_group) < 0) {
 		*o = problem(job, "cannot change file ownership", errno);
 		return false;
@@ -282,9 +299,26 @@ static int sync_name(const struct mbox *m)
 	return rc;
 }
 
+/*
+ * missing_end - what the file needs before a From_ line, so that the line is one for those who read it: an
+ * empty line. A delivery that a crash cut off, or another program, may have left the end of the file anywhere.
+ */
+static struct slice missing_end(const struct mbox *m)
+{
+	char end[2] = {'\n', '\n'};
+	size_t n = m->st.st_size < 2 ? (size_t)m->st.st_size : 2;
+
+	if (!m->readable || !S_ISREG(m->st.st_mode))
+		return SL("");
+	if (os_pread_full(m->fd, end + 2 - n, n, m->st.st_size - (off_t)n) != (ssize_t)n ||
+	    end[1] != '\n')
+		return SL("\n\n");
+	return end[0] != '\n' ? SL("\n") : SL("");
+}
+
 static int write_all(const struct mbox *m, const char **what)
 {
-	if (job_copy(m->job, m->fd, what) < 0)
+	if (job_copy(m->job, missing_end(m), m->fd, what) < 0)
 		return -1;
 	*what = "error writing message";
 	if (!S_ISREG(m->st.st_mode))

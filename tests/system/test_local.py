@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Local delivery: mailboxes, aliases, .forward files, commands, and what must not go wrong with them."""
+import contextlib
 import fcntl
+import mailbox
 import os
 import pathlib
 import pwd
@@ -183,6 +185,104 @@ def test_a_full_mailbox_bounces_and_stays_as_it_was(instance, users):
     m = outcome(mx, at(a), "bounced", r"cannot update mailbox \S+ for user \S+\. error writing message: File too large\)")
     assert m.group(1) == "5.2.2"
     assert box.read_bytes() == before
+
+
+WHOLE = b"From old@example.test  Sat Feb  3 04:05:06 2024\nSubject: old\n\nold text\n\n"
+PART = b"From old@example.test  Sat Feb  3 04:05:07 2024\nSubject: part\n\npart of"
+ENDS = {"in a line": (WHOLE + PART, b"\n\n"), "in a head": (WHOLE + PART[:60], b"\n\n"),
+        "in a From_ line": (WHOLE + PART[:20], b"\n\n"), "in NULs": (WHOLE + PART + b"\0" * 3000, b"\n\n"),
+        "in NULs from the start": (WHOLE + b"\0" * 3000, b"\n\n"), "in one line end": (WHOLE + PART + b"\n", b"\n"),
+        "in an empty line": (WHOLE, b""), "at once": (b"", b""), "in a byte": (b"x", b"\n\n"), "in a line end": (b"\n", b"")}
+
+
+def subjects(box):
+    """What a reader of mailboxes finds in it."""
+    found = mailbox.mbox(box, create=False)
+    try:
+        return [(m["Subject"], m.get_payload().strip("\0\n")) for m in found]
+    finally:
+        found.close()
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("through", ["mailbox", "file"])
+def test_a_mailbox_may_end_anywhere(instance, users, end, through):
+    """What a crash cut off, or another program left without its last line end, swallows no message."""
+    a, _ = users
+    mx = instance(home_mailbox="mbox", default_privs=a.pw_name)
+    to = at(a) if through == "mailbox" else "file@example.test"
+    box = pathlib.Path(a.pw_dir) / "mbox"
+    aliases(mx, f"file: {box}\n", local_recipient_maps="")
+    reload(mx)
+    before, missing = ENDS[end]
+    box.write_bytes(before)
+    own(box, a, 0o600)
+    for n in (1, 2):
+        mx.send(to, f"Subject: {n}\r\n\r\ntext {n}\r\n")
+        outcome(mx, to, "sent", "delivered to ", n)
+    text = box.read_bytes()
+    assert text.startswith(before + missing + b"From sender@client.test  ")
+    found = subjects(box)
+    assert found[-2:] == [("1", "text 1"), ("2", "text 2")]
+    assert found[0] == ("old", "old text") or WHOLE not in before
+
+
+def test_a_mailbox_that_its_owner_may_not_read(instance, users):
+    a, _ = users
+    mx = instance(home_mailbox="mbox")
+    box = write(a, "mbox", WHOLE.decode(), 0o200)
+    for n in (1, 2):
+        mx.send(at(a), f"Subject: {n}\r\n\r\ntext {n}\r\n")
+        outcome(mx, at(a), "sent", r"delivered to mailbox\)", n)
+    assert subjects(box) == [("old", "old text"), ("1", "text 1"), ("2", "text 2")]
+
+
+def test_a_failed_delivery_takes_its_empty_line_with_it(instance, users):
+    a, _ = users
+    mx = instance(home_mailbox="mbox", mailbox_size_limit="20000", message_size_limit="20000")
+    box = write(a, "mbox", (WHOLE + PART).decode(), 0o600)
+    mx.send(at(a), "Subject: too much\r\n\r\n" + ("x" * 70 + "\r\n") * 275)
+    outcome(mx, at(a), "bounced", ".*error writing message: File too large")
+    assert box.read_bytes() == WHOLE + PART
+
+
+def kill_all(mx):
+    while pids := mx.pids("master") + mx.pids():
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+def test_killed_in_the_middle_of_an_mbox_delivery(instance, users):
+    """All of the suite dies when a part of a message is in the file; the next one is found whole, and so is it."""
+    a, _ = users
+    mx = instance(home_mailbox="mbox", stale_lock_time="1s", minimal_backoff_time="1s", maximal_backoff_time="1s",
+                  queue_run_delay="1s")
+    box = pathlib.Path(a.pw_dir) / "mbox"
+    mx.send(at(a), "Subject: first\r\n\r\nfirst\r\n")
+    outcome(mx, at(a), "sent", "delivered to mailbox")
+    large = "z" * 70
+    for n in range(3):
+        before = box.stat().st_size
+        eventually(lambda: not children_of(a), 10, "the end of the child without work")
+        tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(box), "-e", "trace=write", "-e",
+                                   "inject=write:signal=KILL:when=2",
+                                   *(word for pid in mx.pids("local") for word in ("-p", str(pid)))])
+        for pid in mx.pids("local"):
+            eventually(lambda pid=pid: status_fields(pid)["TracerPid"] != "0", 10, "the tracer")
+        mx.send(at(a), f"Subject: large {n}\r\n\r\n" + (large + "\r\n") * 30000)
+        eventually(lambda: box.stat().st_size > before and not children_of(a), 10, "its death")
+        kill_all(mx)
+        tracer.wait(10)
+        assert before < box.stat().st_size < before + 71 * 30000
+        mx.start()
+        mx.send(at(a), f"Subject: next {n}\r\n\r\nnext {n}\r\n")
+        wanted = [("first", "first")] + [(f"large {i}", "\n".join([large] * 30000)) for i in range(n + 1)] + \
+            [(f"next {i}", f"next {i}") for i in range(n + 1)]
+        eventually(lambda: not set(wanted) - set(subjects(box)), 20, "all of them")
+    found = subjects(box)
+    assert sorted(m for m in found if m in wanted) == sorted(wanted) and len(found) == len(wanted) + 3
 
 
 @pytest.fixture
