@@ -230,7 +230,7 @@ class Share:
 
     def explain(self, figures):
         """The log about the first few ids that are wrong."""
-        ids = [x[0] for x in (figures.lost + figures.phantom + figures.stuck + figures.excess)[:3]]
+        ids = [x[0] for x in (figures.lost + figures.corrupt + figures.phantom + figures.stuck + figures.excess)[:3]]
         log, text = self.instance.log().splitlines(), []
         text += [line for line in log if "damaged" in line or "panic" in line or "signal" in line and
                  "signal 9" not in line][:20]
@@ -321,7 +321,7 @@ def main():
                 outcomes.update(counts)
                 slowest = max(slowest, seconds)
             if note:
-                print(f"{figures}\n{note}", flush=True)
+                print(f"points: {figures}\n{note}", flush=True)
     finally:
         world.umount(scratch, 2)
         scratch.rmdir()

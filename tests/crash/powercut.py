@@ -199,8 +199,9 @@ def check(options, directory, cuts, point, rnd):
         arrivals = before + hop.arrivals + [
             a._replace(time=min(a.time, when)) if a.time < restarted else a for a in world.mailbox_arrivals(mail)]
         figures = ledger.audit(events, arrivals, queued, [when, *when_again], in_flight=IN_FLIGHT)
-        note = "" if figures.good else figures.details() + "".join(
-            f"  {v}\n" for v in list(queued.values())[:3]) + instance.tail(30)
+        killed = "killed during recovery" if when_again else "recovered at the first try"
+        note = "" if figures.good else f"  {killed}; {figures.crashes} crashes, the cut at {when:.2f}\n" + \
+            figures.details() + "".join(f"  {v}\n" for v in list(queued.values())[:3]) + instance.tail(30)
     finally:
         world.kill_all(instance)
         hop.close()
@@ -265,9 +266,11 @@ def verify(options, out):
             continue
         total.add(figures)
         slowest = max(slowest, seconds)
-        if note and shown < (1 if options.mutant else 5):
+        if note and shown < (1 if options.mutant else 20):
             shown += 1
-            print(f"cut {point}: {figures}\n{note}", flush=True)
+            # All that is wrong; of the log, what belongs to the first few.
+            short = "".join(line for line in note.splitlines(True) if line.startswith("  "))
+            print(f"cut {point}: {figures}\n{note if shown <= 5 else short}", flush=True)
     return total, slowest, broken
 
 

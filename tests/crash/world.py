@@ -25,7 +25,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
 
 import harness  # noqa: E402
-from ledger import ACKED, REFUSED, SENT, UNKNOWN, Arrival, Ledger, content_hash  # noqa: E402
+from ledger import ACKED, REFUSED, SENT, UNKNOWN, Arrival, Ledger, content_hash, content_size  # noqa: E402
 
 USER = "ledger"
 SENDER = f"{USER}@example.test"
@@ -184,14 +184,12 @@ class NextHop:
 def parse(data):
     """(id, hash of the body) of a message as it was delivered."""
     head, _, body = data.replace(b"\r\n", b"\n").partition(b"\n\n")
-    m = re.search(rb"(?mi)^X-Ledger: (\S+)$", head)
+    m = re.search(rb"(?mi)^X-Ledger: ([^\s\0]+)", head)
     return (m.group(1).decode() if m else "?"), content_hash(body)
 
 
 def arrival(data, when, channel):
     """A message in a mailbox: one of ours, or the report about one."""
-    if channel == "mb":
-        data = data.partition(b"\n")[2]
     head = data.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
     if not re.search(rb"(?mi)^X-Ledger: ", head):
         m = re.search(rb"(?m)^X-Ledger: (\S+?)\r?$", data)
@@ -213,20 +211,41 @@ def mailbox_arrivals(mail):
             found.append(arrival(f.read_bytes(), f.stat().st_mtime, "md"))
     box = mail / "mbox"
     if box.exists():
-        for message in mbox_split(box.read_bytes()):
-            found.append(arrival(message, postmark(message), "mb"))
+        found += mbox_arrivals(box.read_bytes())
     return found
 
 
-def mbox_split(data):
-    """The messages of an mbox, each with its From_ line."""
-    starts = [m.start() for m in re.finditer(rb"(?m)^From .*\n", data)]
-    return [data[a:b] for a, b in zip(starts, starts[1:] + [len(data)])]
+# What a message in an mbox begins with; or what a crash left of that: NUL bytes, or a part of "From ".
+MBOX_START = re.compile(rb"(?m)^(?:From .*$|\0|(?:F|Fr|Fro|From)\0*$)")
+
+
+def mbox_arrivals(data):
+    """The messages of an mbox, as a reader finds them, and the parts that crashes left."""
+    starts = [m.start() for m in MBOX_START.finditer(data)]
+    found = []
+    if not data.startswith(b"From ") and data:
+        starts = [0] + [a for a in starts if a]
+    for a, b in zip(starts, starts[1:] + [len(data)]):
+        where = f"mbox {a}..{b} of {len(data)}, around its end {data[max(b - 40, 0):b]!r} | {data[b:b + 40]!r}"
+        found.append(mbox_arrival(data[a:b], where))
+    return found
+
+
+def mbox_arrival(message, where):
+    if not message.startswith(b"From "):
+        return Arrival("?", "mb", "", 0.0, content_size(message), where)
+    content = message.partition(b"\n")[2]
+    ident, digest = parse(content)
+    when = postmark(message)
+    # The beginning of another one in it, which no reader sees as such: the mailbox swallowed a message.
+    if len(re.findall(rb"(?m)^Return-Path: ", content)) > 1:
+        return Arrival(ident, "mb", "", when, None, "two messages in one; " + where)
+    return Arrival(ident, "mb", digest, when, content_size(content.partition(b"\n\n")[2]), where)
 
 
 def postmark(message):
-    """The time in the From_ line of an mbox message."""
-    with contextlib.suppress(ValueError):
+    """The time in the From_ line of an mbox message; 0: none can be read."""
+    with contextlib.suppress(ValueError, IndexError):
         text = message.partition(b"\n")[0].decode().split(maxsplit=2)[2]
         return time.mktime(time.strptime(text, "%a %b %d %H:%M:%S %Y"))
     return 0.0
@@ -275,7 +294,7 @@ class Load:
         return ident, to, [where[c] for c in to], head.encode() + body.encode(), body.encode()
 
     def sent(self, ident, to, body, how):
-        self.ledger.note(SENT, ident, to=to, hash=content_hash(body), how=how)
+        self.ledger.note(SENT, ident, to=to, hash=content_hash(body), size=content_size(body), how=how)
 
     def smtp(self, count=1, timeout=20, size=None):
         """One connection with `count` transactions. Returns how many were acknowledged."""

@@ -5,6 +5,7 @@ The long campaigns are `./dev kill` and `./dev powercut`; doc/durability.md says
 """
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -15,12 +16,18 @@ CRASH = pathlib.Path(__file__).resolve().parent.parent / "crash"
 UML = CRASH.parent.parent / ".peers" / "uml" / "usr" / "bin" / "linux.uml"
 
 
+def told(text):
+    """What an experiment says about what is wrong, without the logs: a line for each cut or share of points, and
+    those under it, which are indented."""
+    return "\n".join(line[:2000] for line in text.splitlines() if re.match(r"cut |points: |worker |  \S", line))
+
+
 def experiment(script, *arguments, seconds=240, good=True):
     """Run one; returns its last line, the figures."""
     r = subprocess.run([sys.executable, CRASH / script, *map(str, arguments)], stdout=subprocess.PIPE,
                        stderr=subprocess.STDOUT, timeout=seconds)
     text = r.stdout.decode(errors="replace")
-    assert (r.returncode == 0) == good, text[-6000:]
+    assert (r.returncode == 0) == good, told(text) + "\n...\n" + text[-6000:]
     print(text.splitlines()[-1])
     return text.splitlines()[-1]
 

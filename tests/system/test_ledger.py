@@ -3,11 +3,15 @@
 import pathlib
 import struct
 import sys
+import time
+
+import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "crash"))
 
 import ledger  # noqa: E402
 import logwrites  # noqa: E402
+import world  # noqa: E402
 from ledger import ACKED, REFUSED, SENT, UNKNOWN, Arrival  # noqa: E402
 
 HASH = ledger.content_hash(b"a\r\nb\r\n")
@@ -67,6 +71,87 @@ def test_sendmail_counts_from_its_acceptance():
     late = came(2, at=106.0)
     assert ledger.audit(events(ACKED), late, {}, [100.9]).excess
     assert not ledger.audit(events(ACKED, how="sendmail"), late, {}, [100.9]).excess
+
+
+# ---- what a crash leaves in an mbox
+
+BODY = b"".join(b"%d line\r\n" % n for n in range(400))
+
+
+def mb_events(verdict, *idents):
+    return [e for ident in idents for e in (
+        {"event": SENT, "id": ident, "time": 100.0, "to": ["mb"], "how": "smtp",
+         "hash": ledger.content_hash(BODY), "size": ledger.content_size(BODY)},
+        {"event": verdict, "id": ident, "time": 100.5})]
+
+
+def stored(ident, at=101):
+    """A message as an mbox holds it."""
+    stamp = time.strftime("%a %b %e %H:%M:%S %Y", time.localtime(at)).encode()
+    return (b"From a@example.test  " + stamp + b"\nReturn-Path: <a@example.test>\nX-Ledger: " + ident.encode() +
+            b"\n\n" + BODY.replace(b"\r\n", b"\n") + b"\n")
+
+
+def judge(verdict, box, *idents, crashes=(101.5,)):
+    return ledger.audit(mb_events(verdict, *idents), world.mbox_arrivals(box), {}, list(crashes))
+
+
+# in the body, in the id, in the head, in the From_ line, in the word From
+CUTS = (-1500, 89, 60, 30, 4, 2)
+
+
+@pytest.mark.parametrize("nul", [0, 900])
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_torn_copy_before_the_whole_one(cut, nul):
+    part = stored("12345")[:cut] + b"\0" * nul + b"\n\n"
+    box = stored("00001") + part + stored("12345", 105) + stored("00003", 105)
+    f = judge(ACKED, box, "00001", "12345", "00003")
+    assert f.good and f.torn and f.delivered == 3 and not f.duplicated, str(f) + f.details()
+    assert judge(ACKED, box, "00001", "12345", "00003", crashes=()).corrupt
+    # acknowledged, and no more than a part there: lost, or corrupt
+    assert not judge(ACKED, stored("00001") + part, "00001", "12345").good
+    assert judge(UNKNOWN, stored("00001") + part, "00001", "12345").good
+
+
+@pytest.mark.parametrize("cut", [c for c in CUTS if c != 30])
+def test_a_swallowed_message(cut):
+    """No line end after the part: the From_ line behind it is none. (Behind a part of one it makes a strange one.)"""
+    part = stored("12345")[:cut]
+    assert not judge(ACKED, stored("00001") + part + stored("12345", 105), "00001", "12345").good
+    box = stored("00001") + part + stored("00002", 105) + stored("12345", 105)
+    assert not judge(ACKED, box, "00001", "00002", "12345").good
+
+
+def test_nul_bytes_where_a_message_was():
+    """The size was on the disk, the data was not; the message itself was delivered later."""
+    zeros = b"\0" * 700
+    f = judge(ACKED, stored("00001") + zeros + b"\n\n" + stored("12345", 105), "00001", "12345")
+    assert f.good and len(f.torn) == 1
+    assert not judge(ACKED, stored("00001") + zeros + stored("12345", 105), "00001", "12345").good
+    # over the head only: no reader finds that message
+    lost = zeros + stored("12345")[60:]
+    assert not judge(ACKED, stored("00001") + lost, "00001", "12345").good
+
+
+def test_a_part_must_be_smaller_and_of_its_time():
+    other = stored("12345").replace(b"17 line", b"71 line")
+    assert judge(ACKED, other + stored("12345", 105), "12345").corrupt
+    longer = stored("12345") + b"more\n\n"
+    assert judge(ACKED, longer + stored("12345", 105), "12345").corrupt
+    late = stored("12345", 150)[:-1500] + b"\n\n"
+    assert judge(ACKED, stored("12345") + late, "12345").corrupt
+
+
+def test_a_part_is_legal_in_an_mbox_only():
+    part = [Arrival("1", "md", "x", 101.0, 3)]
+    wanted = mb_events(ACKED, "1")
+    wanted[0]["to"] = ["md"]
+    assert ledger.audit(wanted, part + [Arrival("1", "md", wanted[0]["hash"], 101.0)], {}, [101.5]).corrupt
+
+
+def test_what_is_corrupt_is_told_in_full():
+    text = judge(ACKED, stored("00001") + stored("12345").replace(b"17 line", b"71 line"), "00001", "12345").details()
+    assert "'12345', 'mb'" in text and "sent 3" in text and "around its end" in text and "399 line" in text
 
 
 def test_replay_of_a_log(tmp_path):
