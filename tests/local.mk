@@ -3,5 +3,5 @@
 EXTRA_DIST += \
 	$(wildcard $(srcdir)/tests/system/*.py) \
 	$(wildcard $(srcdir)/tests/crash/*.py) \
-	tests/crash/nosync.c \
+	tests/crash/nosync.c tests/crash/slowsync.c \
 	$(wildcard $(srcdir)/tests/crash/README*)

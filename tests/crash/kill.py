@@ -221,7 +221,8 @@ class Share:
             if not figures.good or not drained:
                 if self.options.verbose:
                     pathlib.Path("/var/tmp/kill.maillog").write_text(self.instance.log())
-                note = figures.details() + self.explain(figures) + self.instance.mailq()
+                note = f"  share {self.number}: {self.outcomes['recovery', 'killed']} recoveries were killed; crashes at " + \
+                    " ".join(f"{t:.2f}" for t in self.crashes) + "\n" + figures.details() + self.explain(figures) + self.instance.mailq()
             return figures, self.outcomes, self.slowest, note
         finally:
             world.kill_all(self.instance)

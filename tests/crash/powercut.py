@@ -51,10 +51,11 @@ def record(options, out):
     """Run the suite in the user-mode kernel; leaves base and log images, and the ledger, in `out`."""
     modules = next((UML / "usr/lib/uml/modules").iterdir())
     settings = {}
-    if options.mutant:
-        run("cc", "-shared", "-fPIC", "-o", out / "nosync.so",
-            pathlib.Path(__file__).with_name("nosync.c"))
-        settings["import_environment"] = f"MAIL_CONFIG LD_PRELOAD={out}/nosync.so"
+    if options.mutant or options.slow:
+        name = "nosync" if options.mutant else "slowsync"
+        run("cc", "-shared", "-fPIC", f"-DSLOW_MS={options.slow}", "-o", out / f"{name}.so",
+            pathlib.Path(__file__).with_name(f"{name}.c"))
+        settings["import_environment"] = f"MAIL_CONFIG LD_PRELOAD={out}/{name}.so"
     (out / "job.json").write_text(json.dumps(dict(
         modules=str(modules), fs=options.fs, seed=options.seed, messages=options.messages,
         clients=options.clients, large=options.large, channels=options.channels.split(","), linger=2.0, settings=settings)))
@@ -294,6 +295,7 @@ def main():
     p.add_argument("--workers", type=int, default=2)
     p.add_argument("--limit", type=int, default=300, help="seconds for the recording")
     p.add_argument("--mutant", action="store_true", help="syncs do nothing: mail must be lost")
+    p.add_argument("--slow", type=int, default=0, help="milliseconds that a mailbox waits for its sync")
     p.add_argument("--keep", help="a folder that keeps logs and ledger")
     options = p.parse_args()
     world.unshare()

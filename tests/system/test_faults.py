@@ -63,6 +63,13 @@ def test_power_cut(fs):
 
 
 @needs_kernel
+def test_power_cut_on_a_slow_disk():
+    """Mailboxes wait for their syncs, so that many cuts find a delivery half done."""
+    line = experiment("powercut.py", "--cuts", 16, "--messages", 60, "--slow", 60, "--channels", "md,mb", "--workers", 1)
+    assert "lost 0 corrupt 0 phantom 0 stuck 0" in line
+
+
+@needs_kernel
 def test_without_syncs_mail_is_lost():
     """The rig proves itself: a suite whose syncs do nothing must lose mail."""
     line = experiment("powercut.py", "--mutant", "--cuts", 8, "--messages", 40, "--workers", 1)
