@@ -68,8 +68,8 @@ int job_become(const struct job *job);
 /* job_limit_size - let writes beyond mailbox_size_limit fail with EFBIG. */
 void job_limit_size(const struct job *job);
 /*
- * job_copy - `before`, head and message into fd, up to a megabyte of it with one call: what has been begun
- * when a crash comes is least then. 0; or -1, errno, and *what is "error reading message" or "error writing
+ * job_copy - `before`, head and message into fd, a megabyte with one call, so that the least is half
+ * done when a crash comes. 0; or -1, errno, and *what is "error reading message" or "error writing
  * message".
  */
 int job_copy(const struct job *job, struct slice before, int fd, const char **what);

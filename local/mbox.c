@@ -147,8 +147,9 @@ static bool trusted_link(const struct job *job)
 }
 
 /*
- * open_to_append - 0, or -1 and errno. A file is opened for reading, too, where that is allowed, and by the
- * one descriptor, for closing another would end the record lock. Nothing else is: a FIFO wants a reader.
+ * open_to_append - 0, or -1 and errno. A file is opened for reading, too, where that is allowed,
+ * and by the one descriptor, for closing another would end the record lock. Nothing else is: a FIFO
+ * wants a reader.
  */
 static int open_to_append(struct mbox *m, int nofollow)
 {
@@ -196,8 +197,8 @@ static bool create(struct mbox *m, struct outcome *o)
 {
 	const struct job *job = m->job;
 
-	m->fd = os_openat(AT_FDCWD, job->path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW,
-			  0600);
+	m->fd =
+	    os_openat(AT_FDCWD, job->path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (m->fd < 0 && errno == EEXIST)
 		return open_existing(m, o);
 	if (m->fd < 0) {
@@ -300,8 +301,9 @@ static int sync_name(const struct mbox *m)
 }
 
 /*
- * missing_end - what the file needs before a From_ line, so that the line is one for those who read it: an
- * empty line. A delivery that a crash cut off, or another program, may have left the end of the file anywhere.
+ * missing_end - what the file needs before a From_ line, so that the line is one for those who read
+ * it: an empty line. A delivery that a crash cut off, or another program, may have left the end of
+ * the file anywhere.
  */
 static struct slice missing_end(const struct mbox *m)
 {
