@@ -186,12 +186,13 @@ static struct intake_result send_message(struct ipc_client *client, size_t size,
 	struct slice all = fill(bytes, size);
 	struct intake *in = begin_message(client);
 	struct intake_result result;
+	bool silence = cleanup.moment == SILENT_AT_COMMIT && cleanup.trouble > 0;
 
 	if (open)
 		intake_open(in, SOON, NULL);
 	for (struct slice left = all; left.n > 0; left = slice_from(left, piece))
 		intake_content(in, slice_sub(left, 0, piece), SOON);
-	if (intake_commit(in, os_deadline(50 * OS_MILLISECOND), &result) == RES_OK) {
+	if (intake_commit(in, silence ? os_deadline(50 * OS_MILLISECOND) : SOON, &result) == RES_OK) {
 		assert_slice(intake_id(in), "4Test");
 		assert_int_equal(cleanup.rcpts, 2);
 		assert_true(slice_eq(buffer_slice(&cleanup.content), all));
