@@ -114,6 +114,8 @@ static void read_on_thread(void *arg)
 		if (listing_read(s->context->queue_fd, found, is_active(s, found), arena, &entry) ==
 		    RES_OK)
 			listing_encode(&entry, &s->out);
+		else /* it has moved on, most likely: to be named where it is now */
+			map_remove(s->moving, queue_id_slice(&found->location.id));
 		arena_reset(arena);
 	}
 	arena_destroy(&arena);

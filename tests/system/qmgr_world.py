@@ -249,7 +249,8 @@ class World:
         if not (LIBEXEC / "postlogd").exists():
             self.play_postlogd()
         self.i.run("postrider", "start")
-        eventually(lambda: (self.i.queue / "public" / "qmgr").exists() and (self.i.queue / "journal").exists(),
+        # the last directory that qmgr makes
+        eventually(lambda: (self.i.queue / "public" / "qmgr").exists() and (self.i.queue / "corrupt").exists(),
                    20, "the queue and the socket of qmgr")
         self.agent = Agent(self.i.queue / "private" / "stub")
         self.bounce = Bounce(self.i.queue / "private" / "stubbounce")

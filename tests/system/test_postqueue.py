@@ -190,6 +190,17 @@ def test_postsuper_with_the_system_down(world):
     eventually(lambda: listing(w) == {}, what="an empty queue")
 
 
+def test_a_message_on_the_move_is_listed(world):
+    w = world()
+    w.agent.gate = threading.Event()
+    w.put("a@x.test", count=1500)
+    eventually(lambda: len(listing(w)) == 1500, 30, "all messages in the queue")
+    w.agent.gate.set()
+    while len(list((w.i.queue / "deferred").iterdir())) < 1500:
+        assert len(listing(w)) == 1500
+    assert len(listing(w)) == 1500
+
+
 def test_only_root(world):
     w = world()
     r = w.i.run("postsuper", "-d", "ALL", check=False, user="nobody")

@@ -375,7 +375,7 @@ def put_off(w, *recipients):
     """A message that was deferred once and waits for a long time; its id."""
     w.agent.answer = lambda r, address: (DEFERRED, "4.0.0", "later")
     qid = w.put(*recipients)
-    eventually(lambda: qid in listing(w) and listing(w)[qid]["queue_name"] == "deferred")
+    eventually(lambda: listing(w).get(qid, {}).get("queue_name") == "deferred")
     w.agent.answer = lambda r, address: (SENT, "2.0.0", "taken")
     w.agent.requests.clear()
     return qid
