@@ -169,7 +169,7 @@ ssize_t fiber_try_send(struct fiber_fd *f, const void *buf, size_t n)
 
 	if (!(f->ready & OS_WRITABLE))
 		return fiber_failed(EAGAIN);
-	r = os_send(f->fd, buf, n, f->last ? MSG_MORE : 0);
+	r = os_send(f->fd, buf, n, f->more ? MSG_MORE : 0);
 	if (r < 0)
 		(void)again(f, OS_WRITABLE);
 	return drained(f, OS_WRITABLE, r, n);

@@ -120,7 +120,7 @@ struct fiber_fd {
 	bool listener;
 	bool stream; /* a short read or write means that the next would block: set by lib/fiber/stream, lib/ipc */
 	bool hangup; /* the poller told of the end: it will not again */
-	bool last;   /* what is sent now may wait for the end of the connection, to go with it */
+	bool more;   /* what is sent now may wait for what follows at once, or for the end, to go with it */
 	struct fiber *reader;
 	struct fiber *writer;
 };

@@ -82,7 +82,7 @@ void stream_set_transport(struct stream *s, const struct stream_transport *trans
  */
 static bool nothing_comes(const struct stream *s)
 {
-	return s->transport == NULL && stream_buffered(s) == 0 && !(s->fd.ready & OS_READABLE);
+	return stream_buffered(s) == 0 && !(s->fd.ready & OS_READABLE);
 }
 
 enum stream_status stream_close(struct stream *s, int64_t deadline)
@@ -92,7 +92,7 @@ enum stream_status stream_close(struct stream *s, int64_t deadline)
 	if (s->fd.fd < 0)
 		return STREAM_OK;
 	if (deadline > 0) {
-		s->fd.last = nothing_comes(s);
+		s->fd.more = nothing_comes(s);
 		status = stream_flush(s, deadline);
 	}
 	if (s->transport != NULL)

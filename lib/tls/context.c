@@ -205,6 +205,8 @@ static void set_defaults(struct tls_context *c, const struct tls_options *o)
 	SSL_CTX_set_security_level(c->ssl, 0);
 	SSL_CTX_set_mode(c->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS |
 				     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* one system call a flight, not two a record */
+	SSL_CTX_set_read_ahead(c->ssl, 1);
 	SSL_CTX_set_dh_auto(c->ssl, 1);
 	SSL_CTX_set_default_passwd_cb(c->ssl, no_password);
 	SSL_CTX_set_verify(c->ssl, ask ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, accept_any);

@@ -24,10 +24,24 @@ static int bio_read(BIO *bio, char *buf, int n)
 	return (int)r;
 }
 
+/*
+ * ticket_only - nobody waits for a session ticket of TLSv1.3, which ends the server's part of the handshake:
+ * it goes with what the server says next.
+ */
+static bool ticket_only(const SSL *ssl)
+{
+	return SSL_get_state(ssl) == TLS_ST_SW_SESSION_TICKET;
+}
+
 static int bio_write(BIO *bio, const char *buf, int n)
 {
-	ssize_t r = fiber_try_send(BIO_get_data(bio), buf, (size_t)n);
+	struct fiber_fd *fd = BIO_get_data(bio);
+	bool more = fd->more;
+	ssize_t r;
 
+	fd->more = more || ticket_only(BIO_get_app_data(bio));
+	r = fiber_try_send(fd, buf, (size_t)n);
+	fd->more = more;
 	BIO_clear_retry_flags(bio);
 	if (r < 0 && errno == EAGAIN)
 		BIO_set_retry_write(bio);
@@ -65,6 +79,8 @@ static void attach(SSL *ssl, struct fiber_fd *fd)
 	if (bio == NULL)
 		out_of_memory();
 	BIO_set_data(bio, fd);
+	if (BIO_set_app_data(bio, ssl) != 1)
+		out_of_memory();
 	BIO_set_init(bio, 1);
 	SSL_set_bio(ssl, bio, bio);
 }
