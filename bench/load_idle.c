@@ -26,7 +26,7 @@ static bool open_one(struct wire *w)
 		return false;
 	if (!o.ctx)
 		return true;
-	return wire_command(w, "STARTTLS\r\n") == 220 && wire_start_tls(w, o.ctx, NULL) &&
+	return wire_command(w, "STARTTLS\r\n") == 220 && wire_start_tls(w, o.ctx) &&
 	       wire_command(w, "EHLO idle.bench.test\r\n") == 250;
 }
 
@@ -64,7 +64,7 @@ int load_idle(int argc, char **argv)
 			o.seconds = (unsigned)number(optarg);
 			break;
 		case 'T':
-			o.ctx = SSL_CTX_new(TLS_client_method());
+			o.ctx = wire_context(NULL, false);
 			break;
 		default:
 			return 2;

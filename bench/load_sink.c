@@ -23,25 +23,14 @@ static struct {
 	unsigned delay;
 } o;
 
-/* The replies to commands that came together leave together. */
 struct talk {
 	struct wire w;
 	unsigned recipients;
-	size_t len;
-	char out[8192];
 };
 
 static bool say(struct talk *t, const char *text)
 {
-	size_t n = strlen(text);
-
-	memcpy(t->out + t->len, text, n);
-	t->len += n;
-	if (!wire_idle(&t->w) && t->len < sizeof(t->out) - 512)
-		return true;
-	n = t->len;
-	t->len = 0;
-	return wire_write(&t->w, t->out, n);
+	return wire_write(&t->w, text, strlen(text));
 }
 
 static void note_latency(uint64_t sent)
@@ -86,7 +75,7 @@ static bool take(struct talk *t)
 
 static bool start_tls(struct talk *t)
 {
-	if (!say(t, "220 2.0.0 go on\r\n") || !wire_start_tls(&t->w, o.ctx, NULL))
+	if (!say(t, "220 2.0.0 go on\r\n") || !wire_start_tls(&t->w, o.ctx))
 		return false;
 	if (SSL_session_reused(t->w.ssl))
 		atomic_fetch_add(&o.count->resumed, 1);
@@ -109,6 +98,7 @@ static bool answer(struct talk *t, const char *line)
 		t->recipients++;
 	if (strncasecmp(line, "QUIT", 4) == 0) {
 		say(t, "221 2.0.0 bye\r\n");
+		wire_flush(&t->w);
 		return false;
 	}
 	return say(t, "250 2.0.0 ok\r\n");
@@ -142,23 +132,6 @@ static int listen_on(unsigned port)
 		exit(1);
 	}
 	return fd;
-}
-
-static void make_context(const char *chain, bool resume)
-{
-	o.ctx = SSL_CTX_new(TLS_server_method());
-	if (!o.ctx || SSL_CTX_use_certificate_chain_file(o.ctx, chain) != 1 ||
-	    SSL_CTX_use_PrivateKey_file(o.ctx, chain, SSL_FILETYPE_PEM) != 1) {
-		fprintf(stderr, "sink: cannot use %s\n", chain);
-		exit(1);
-	}
-	SSL_CTX_set_mode(o.ctx, SSL_MODE_AUTO_RETRY);
-	SSL_CTX_set_session_id_context(o.ctx, (const unsigned char *)"sink", 4);
-	if (!resume) {
-		SSL_CTX_set_session_cache_mode(o.ctx, SSL_SESS_CACHE_OFF);
-		SSL_CTX_set_options(o.ctx, SSL_OP_NO_TICKET);
-		SSL_CTX_set_num_tickets(o.ctx, 0);
-	}
 }
 
 static void map_counters(const char *path)
@@ -217,8 +190,10 @@ int load_sink(int argc, char **argv)
 	if (optind != argc - 1 || !counters)
 		return 2;
 	map_counters(counters);
-	if (chain)
-		make_context(chain, resume);
+	if (chain && !(o.ctx = wire_context(chain, resume))) {
+		fprintf(stderr, "sink: cannot use %s\n", chain);
+		return 1;
+	}
 	pthread_attr_init(&small);
 	pthread_attr_setstacksize(&small, 128 * 1024);
 	pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static struct {
 	unsigned port, sessions, recipients, each, domains, rate, pause;
@@ -21,8 +20,7 @@ static struct {
 	char *body;
 	size_t body_len;
 	uint64_t start;
-	atomic_ulong next;
-	atomic_ulong sent, failed, resumed;
+	unsigned long next, sent, failed, resumed;
 } o = {.sessions = 1,
        .recipients = 1,
        .each = 1,
@@ -39,17 +37,6 @@ struct client {
 	bool pipelining;
 };
 
-/* The newest TLS session of this thread. */
-static _Thread_local SSL_SESSION *ticket;
-
-static int keep_ticket(SSL *ssl, SSL_SESSION *session)
-{
-	(void)ssl;
-	SSL_SESSION_free(ticket);
-	ticket = session;
-	return 1;
-}
-
 /* hello - greeting, EHLO, and TLS where it was asked for */
 static bool hello(struct client *c)
 {
@@ -61,11 +48,9 @@ static bool hello(struct client *c)
 		return false;
 	if (!o.tls)
 		return true;
-	if (wire_command(w, "STARTTLS\r\n") != 220 ||
-	    !wire_start_tls(w, o.ctx, o.resume ? ticket : NULL))
+	if (wire_command(w, "STARTTLS\r\n") != 220 || !wire_start_tls(w, o.ctx))
 		return false;
-	if (SSL_session_reused(w->ssl))
-		atomic_fetch_add(&o.resumed, 1);
+	o.resumed += SSL_session_reused(w->ssl) == 1;
 	return wire_command(w, EHLO) == 250;
 }
 
@@ -114,7 +99,6 @@ static bool envelope(struct client *c, unsigned long id)
 static bool content(struct wire *w, unsigned long id, uint64_t due)
 {
 	char head[400];
-	struct timespec pause = {.tv_nsec = (long)o.pause * 1000000};
 	size_t piece = o.pause ? 64 : o.body_len;
 	int n;
 
@@ -128,8 +112,10 @@ static bool content(struct wire *w, unsigned long id, uint64_t due)
 	for (size_t at = 0; at < o.body_len; at += piece) {
 		if (!wire_write(w, o.body + at, o.body_len - at < piece ? o.body_len - at : piece))
 			return false;
+		if (o.pause && !wire_flush(w))
+			return false;
 		if (o.pause)
-			nanosleep(&pause, NULL);
+			task_sleep(now() + o.pause * 1000000ull);
 	}
 	return wire_reply(w, NULL) == 250;
 }
@@ -137,49 +123,43 @@ static bool content(struct wire *w, unsigned long id, uint64_t due)
 /* due_at - when message `id` is to be sent; waits until then */
 static uint64_t due_at(unsigned long id)
 {
-	uint64_t due = o.start + id * (1000000000u / (o.rate ? o.rate : 1)), present = now();
-	struct timespec t;
+	uint64_t due = o.start + id * (1000000000u / (o.rate ? o.rate : 1));
 
 	if (!o.rate)
-		return present;
-	if (due > present) {
-		t.tv_sec = (time_t)((due - present) / 1000000000u);
-		t.tv_nsec = (long)((due - present) % 1000000000u);
-		nanosleep(&t, NULL);
-	}
+		return now();
+	task_sleep(due);
 	return due;
 }
 
-static void *session(void *arg)
+static void session(void *arg)
 {
-	struct client c = {.wire.fd = -1};
+	struct client *c = arg;
+	struct wire *w = &c->wire;
 	unsigned done = 0;
 	unsigned long id;
 
-	(void)arg;
-	while ((id = atomic_fetch_add(&o.next, 1)) < o.messages) {
+	w->fd = -1;
+	while ((id = o.next++) < o.messages) {
 		uint64_t due = due_at(id);
 		bool ok = true;
 
-		if (c.wire.fd < 0) {
+		if (w->fd < 0) {
 			done = 0;
-			ok = wire_connect(&c.wire, o.port, 60) && hello(&c);
+			ok = wire_connect(w, o.port, 60) && hello(c);
 		}
-		ok = ok && envelope(&c, id) && content(&c.wire, id, due);
-		atomic_fetch_add(ok ? &o.sent : &o.failed, 1);
+		ok = ok && envelope(c, id) && content(w, id, due);
+		*(ok ? &o.sent : &o.failed) += 1;
 		if (ok && o.each != 0 && ++done >= o.each) {
-			wire_command(&c.wire, "QUIT\r\n");
+			wire_command(w, "QUIT\r\n");
 			ok = false;
 		}
 		if (!ok)
-			wire_close(&c.wire);
+			wire_close(w);
 	}
-	if (c.wire.fd >= 0)
-		wire_command(&c.wire, "QUIT\r\n");
-	wire_close(&c.wire);
-	SSL_SESSION_free(ticket);
-	ticket = NULL;
-	return NULL;
+	if (w->fd >= 0)
+		wire_command(w, "QUIT\r\n");
+	wire_close(w);
+	SSL_SESSION_free(w->session);
 }
 
 /* make_body - lines of 78, and the final dot */
@@ -198,21 +178,12 @@ static void make_body(void)
 	o.body_len = lines * 80 + 3;
 }
 
-static void make_context(void)
-{
-	o.ctx = SSL_CTX_new(TLS_client_method());
-	if (!o.ctx)
-		abort();
-	SSL_CTX_set_session_cache_mode(o.ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-	SSL_CTX_sess_set_new_cb(o.ctx, keep_ticket);
-	SSL_CTX_set_mode(o.ctx, SSL_MODE_AUTO_RETRY);
-}
-
 /* source [-s sessions] [-m messages] [-l length] [-r recipients] [-k messages a connection, 0: all]
  *        [-f from] [-t to] [-D domains] [-w messages a second] [-p ms between pieces] [-T] [-R]
  * port */
 int load_source(int argc, char **argv)
 {
+	struct client *clients;
 	uint64_t end;
 	int c;
 
@@ -262,9 +233,12 @@ int load_source(int argc, char **argv)
 	o.port = (unsigned)number(argv[optind]);
 	make_body();
 	if (o.tls)
-		make_context();
+		o.ctx = wire_context(NULL, o.resume);
+	clients = calloc(o.sessions, sizeof(*clients));
+	if (!clients)
+		abort();
 	o.start = now();
-	run_threads(o.sessions, session, NULL);
+	run_tasks(o.sessions, session, clients, sizeof(*clients));
 	end = now();
 	printf("{\"sent\": %lu, \"failed\": %lu, \"resumed\": %lu, \"seconds\": %.6f}\n", o.sent,
 	       o.failed, o.resumed, (double)(end - o.start) / 1e9);

@@ -7,6 +7,7 @@ bench_load_SOURCES = \
 	bench/load_sink.c \
 	bench/load_source.c \
 	bench/load_spawn.c \
+	bench/load_task.c \
 	bench/load_wire.c
 bench_load_LDADD = $(OPENSSL_LIBS) -lpthread
 
