@@ -82,3 +82,16 @@ def test_without_tlsmgr_tls_works(instance, chain):
     mx = serving(instance, chain, master_cf="".join(lines))
     assert not Client(mx).visit()
     assert "warning" not in mx.log()
+
+
+def test_the_last_reply_and_the_good_bye_arrive(instance, chain):
+    client = Client(serving(instance, chain))
+    client.context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    with socket.create_connection(("127.0.0.1", client.mx.port), 20) as plain:
+        plain.recv(500)
+        plain.sendall(b"STARTTLS\r\n")
+        assert plain.recv(500).startswith(b"220")
+        with client.context.wrap_socket(plain, suppress_ragged_eofs=False) as s:
+            s.sendall(b"QUIT\r\n")
+            assert s.recv(500).startswith(b"221")
+            assert s.recv(500) == b""  # close_notify; without it an error
