@@ -4,9 +4,12 @@
 #include "log/events.h"
 #include "os/zone.h"
 
+#include <malloc.h>
+
 #define DRAIN_PATIENCE (30 * OS_SECOND)
 #define WORKERS 4
 #define LARGE_WORKERS 2 /* of them, for messages with files of their own */
+#define SPARE_MEMORY (4 << 20) /* not given back to the system as long as the process runs */
 
 static struct map *header_names(struct slice list, struct arena *arena)
 {
@@ -18,11 +21,22 @@ static struct map *header_names(struct slice list, struct arena *arena)
 	return names;
 }
 
+/*
+ * keep_memory - what one message of some size took, the next one takes: pages given back between them would
+ * be asked for, and cleared, again.
+ */
+static void keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, SPARE_MEMORY / 4);
+	mallopt(M_TRIM_THRESHOLD, SPARE_MEMORY);
+}
+
 static enum result cleanup_open(struct daemon_context *context)
 {
 	const struct settings *settings = context->settings;
 	struct cleanup *p = ARENA_NEW(context->arena, struct cleanup);
 
+	keep_memory();
 	p->settings = settings;
 	p->queue_fd = context->queue_fd;
 	p->tables = daemon_tables(settings, false);
