@@ -375,9 +375,10 @@ static void delivery_run(struct delivery *dv, struct sched_event *e)
 		/* The outcome of what it forgot is unknown. */
 		defer_rest(dv, SL("4.3.0 delivery agent gave no outcome"));
 		e->dead = done.host_dead;
-		e->reason = arena_printf(dv->arena, "%.*s %.*s",
-					 SL_ARG(done.dead_dsn.n ? done.dead_dsn : SL("4.4.1")),
-					 SL_ARG(done.dead_text));
+		if (e->dead)
+			e->reason = arena_printf(dv->arena, "%.*s %.*s",
+						 SL_ARG(done.dead_dsn.n ? done.dead_dsn : SL("4.4.1")),
+						 SL_ARG(done.dead_text));
 		if (delivery_noted_send(a->conn, NULL, os_deadline(dv->q->settings->ipc_timeout)) ==
 		    IPC_OK)
 			agent_give(dv->q, dv->d->transport, a,
