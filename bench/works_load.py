@@ -124,17 +124,17 @@ def others(bench, kind, n):
                         other.communicate()
 
             many = max(n // 5, 5)
-            load_source(suite.port, 20, sessions=20, k=1)  # to have every process up
-            sink.wait(20)
-            quiet = scene()
+            scene()  # to have every process up, and the journal's first segments written
+            before = scene()
             figures = {
-                "quiet": quiet,
-                "slow_peer": scene(messages=many, sessions=5, k=1, w=20, t="user@slow.test") / quiet,
-                "dead_peer": scene(messages=many, sessions=5, k=1, w=20, t="user@dead.test") / quiet,
-                "slow_client": scene(messages=10 * many, sessions=30, k=1, p=50, t="user@aside.test") / quiet,
-                "large": scene(messages=many, sessions=1, k=1, l=10000000, t="user@aside.test") / quiet,
+                "large": scene(messages=many, sessions=1, k=1, l=10000000, t="user@aside.test"),
+                "slow_client": scene(messages=10 * many, sessions=30, k=1, p=50, t="user@aside.test"),
+                "slow_peer": scene(messages=many, sessions=5, k=1, w=20, t="user@slow.test"),
+                "dead_peer": scene(messages=many, sessions=5, k=1, w=20, t="user@dead.test"),
             }
-        return figures
+            # The disk has moments of its own: the better of two is what quiet means.
+            quiet = min(before, scene())
+        return {"quiet": quiet, **{name: value / quiet for name, value in figures.items()}}
 
 
 def settled(suite, seconds=600):
