@@ -156,7 +156,7 @@ class Failing(kill.Share):
                                     events[f[0]:f[1]] if e["id"] == ident)
             return figures, self.outcomes, 0, note
         finally:
-            world.kill_all(self.instance)
+            self.instance.kill_all()
             self.hop.close()
             self.instance.destroy()
 

@@ -85,7 +85,7 @@ class Scene:
         if self.what == "read-only":
             # As an administrator would: stop, repair, mount, start.
             self.crashes.append(time.time())
-            world.kill_all(self.instance)
+            self.instance.kill_all()
             world.umount(self.spool)
             subprocess.run(["e2fsck", "-fy", str(self.directory / "image")], stdout=subprocess.DEVNULL,
                            check=False)
@@ -147,7 +147,7 @@ class Scene:
                 raise AssertionError(f"{self.name}: {e}")
 
     def close(self):
-        world.kill_all(self.instance)
+        self.instance.kill_all()
         self.instance.destroy()
         self.hop.close()
         if self.kind in ("tmpfs", "ext4"):

@@ -159,7 +159,7 @@ class Share:
             if any(not alive(p) for p in pids):
                 died.set()
                 if everything or daemon == "master":
-                    world.kill_all(self.instance)
+                    self.instance.kill_all()
                 self.crashes.append(time.time())
 
         watcher = threading.Thread(target=watch, daemon=True)
@@ -184,7 +184,7 @@ class Share:
     def revive(self):
         """Start again; sometimes die again at a call of the recovery."""
         begun = time.monotonic()
-        world.kill_all(self.instance)
+        self.instance.kill_all()
         if self.random.random() < self.options.again:
             call, n = self.random.choice(RECOVERY_CALLS), self.random.randint(1, 12)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -193,7 +193,7 @@ class Share:
                                 "start"], env=self.instance.environment(), timeout=1,
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
-            world.kill_all(self.instance)
+            self.instance.kill_all()
             self.crashes.append(time.time())
             self.outcomes["recovery", "killed"] += 1
         self.instance.start()
@@ -225,7 +225,7 @@ class Share:
                     " ".join(f"{t:.2f}" for t in self.crashes) + "\n" + figures.details() + self.explain(figures) + self.instance.mailq()
             return figures, self.outcomes, self.slowest, note
         finally:
-            world.kill_all(self.instance)
+            self.instance.kill_all()
             self.hop.close()
             self.instance.destroy()
 

@@ -187,7 +187,7 @@ def check(options, directory, cuts, point, rnd):
             with contextlib.suppress(Exception):
                 instance.run("postrider", "start")
             time.sleep(rnd.random() * .3)
-            world.kill_all(instance)
+            instance.kill_all()
             when_again = [time.time()]
         else:
             when_again = []
@@ -195,7 +195,7 @@ def check(options, directory, cuts, point, rnd):
         seconds = time.monotonic() - begun
         world.drain(instance)
         queued = world.queued(instance)
-        world.kill_all(instance)
+        instance.kill_all()
         # The cut came at some moment between two marks; what is older than the restart came before it.
         arrivals = before + hop.arrivals + [
             a._replace(time=min(a.time, when)) if a.time < restarted else a for a in world.mailbox_arrivals(mail)]
@@ -204,7 +204,7 @@ def check(options, directory, cuts, point, rnd):
         note = "" if figures.good else f"  {killed}; {figures.crashes} crashes, the cut at {when:.2f}\n" + \
             figures.details() + "".join(f"  {v}\n" for v in list(queued.values())[:3]) + instance.tail(30)
     finally:
-        world.kill_all(instance)
+        instance.kill_all()
         hop.close()
         for place in (spool, mail):
             world.umount(place)

@@ -102,7 +102,7 @@ def main(out):
     finally:
         end.set()
         (out / "maillog").write_text(instance.log())
-        world.kill_all(instance)
+        instance.kill_all()
     for place, device in ((spool, devices[0]), (mail, devices[1])):
         world.umount(place)
         device.remove()

@@ -15,7 +15,6 @@ import os
 import pathlib
 import random
 import re
-import signal
 import socketserver
 import subprocess
 import sys
@@ -421,19 +420,6 @@ def drain(instance, seconds=40):
             instance.run("postqueue", "-f", check=False)
         time.sleep(0.1)
     return False
-
-
-def kill_all(instance):
-    """kill -9 of every process of the suite, master first, until none is left."""
-    for _ in range(200):
-        pids = instance.pids("master") + instance.pids()
-        if not pids:
-            return
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.01)
-    raise AssertionError("the suite's processes do not end")
 
 
 LIBC = ctypes.CDLL(None, use_errno=True)

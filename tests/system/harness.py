@@ -206,6 +206,18 @@ class Instance:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
+    def kill_all(self):
+        """kill -9 of every process of the suite, master first, until none is left."""
+        for _ in range(200):
+            pids = self.pids("master") + self.pids()
+            if not pids:
+                return
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+        raise AssertionError("the suite's processes do not end")
+
     def reload(self, **kw):
         return self.run("postrider", "reload", **kw)
 

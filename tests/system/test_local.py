@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: ISC
 """Local delivery: mailboxes, aliases, .forward files, commands, and what must not go wrong with them."""
-import contextlib
 import fcntl
 import mailbox
 import os
@@ -248,13 +247,6 @@ def test_a_failed_delivery_takes_its_empty_line_with_it(instance, users):
     assert box.read_bytes() == before
 
 
-def kill_all(mx):
-    while pids := mx.pids("master") + mx.pids():
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 def test_killed_in_the_middle_of_an_mbox_delivery(instance, users):
     """All of the suite dies when a part of a message is in the file; the next one is found whole, and so is it."""
@@ -275,7 +267,7 @@ def test_killed_in_the_middle_of_an_mbox_delivery(instance, users):
             eventually(lambda pid=pid: status_fields(pid)["TracerPid"] != "0", 10, "the tracer")
         mx.send(at(a), f"Subject: large {n}\r\n\r\n" + (large + "\r\n") * 30000)
         eventually(lambda: box.stat().st_size > before and not children_of(a), 10, "its death")
-        kill_all(mx)
+        mx.kill_all()
         tracer.wait(10)
         assert before < box.stat().st_size < before + 71 * 30000
         mx.start()
