@@ -68,6 +68,13 @@ void query_read_sql(struct query *query, struct client_config *config, struct ar
 	}
 }
 
+void query_read_times(struct client_config *config, struct module_table *table)
+{
+	table->timeout = client_config_time(config, "timeout", 0, 's');
+	table->idle = client_config_time(config, "idle_interval", 0, 's');
+	table->retry = client_config_time(config, "retry_interval", 0, 's');
+}
+
 void query_close(struct query *query)
 {
 	domain_filter_destroy(&query->domain);
@@ -79,14 +86,22 @@ static bool fits(const struct query *query, const struct lookup_text *text)
 	       template_fits_result(query->format, text);
 }
 
-bool query_applies(const struct query *query, struct slice key, struct arena *arena)
+bool query_applies(const struct query *query, struct slice key)
 {
+	struct arena *arena;
 	struct lookup_text text;
 	struct slice why;
+	bool may;
 
 	lookup_text_split(key, &text);
-	return fits(query, &text) &&
-	       domain_filter_ask(query->domain, &text, arena, &why) != MODULE_MISSING;
+	if (!fits(query, &text))
+		return false;
+	if (query->domain == NULL)
+		return true;
+	arena = arena_create();
+	may = domain_filter_ask(query->domain, &text, arena, &why) != MODULE_MISSING;
+	arena_destroy(&arena);
+	return may;
 }
 
 enum module_result query_admit(const struct query *query, struct slice key, struct arena *arena,

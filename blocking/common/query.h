@@ -32,13 +32,15 @@ void query_read(struct query *query, struct client_config *config, const char *p
  */
 void query_read_sql(struct query *query, struct client_config *config, struct arena *arena,
 		    bool functions);
+/* query_read_times - timeout, idle_interval, retry_interval: those of the framework. */
+void query_read_times(struct client_config *config, struct module_table *table);
 void query_close(struct query *query);
 
 /*
  * query_applies - false: the table cannot have the key, and the server need not be asked. A domain
  * list that does not know says true: query_admit tells why.
  */
-bool query_applies(const struct query *query, struct slice key, struct arena *arena);
+bool query_applies(const struct query *query, struct slice key);
 /*
  * query_admit - the same for a lookup: MODULE_FOUND, and the key in parts; MODULE_MISSING;
  * MODULE_TEMP and *why in the arena.

@@ -1,0 +1,13 @@
+# Table types whose client library blocks: shared objects that proxymap loads when a table asks for them. What they
+# call of lib/ and blocking/common/ is the program's.
+MODULE_COMPILE = $(AM_CFLAGS) -fPIC
+MODULE_LINK = -shared -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
+
+if HAVE_LIBPQ
+pkglibexec_PROGRAMS += blocking/tables/table_pgsql.so
+blocking_tables_table_pgsql_so_SOURCES = blocking/tables/pgsql.c
+blocking_tables_table_pgsql_so_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPQ_CFLAGS)
+blocking_tables_table_pgsql_so_CFLAGS = $(MODULE_COMPILE)
+blocking_tables_table_pgsql_so_LDFLAGS = $(MODULE_LINK)
+blocking_tables_table_pgsql_so_LDADD = $(LIBPQ_LIBS)
+endif
