@@ -6,6 +6,7 @@
 #include "os/process.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,13 @@ int command_option(const struct command *c, int argc, char **argv, const char *o
 {
 	argv[0] = (char *)(uintptr_t)c->name;
 	return getopt(argc, argv, options);
+}
+
+int command_long_option(const struct command *c, int argc, char **argv, const char *options,
+			const struct option *long_options)
+{
+	argv[0] = (char *)(uintptr_t)c->name;
+	return getopt_long(argc, argv, options, long_options, NULL);
 }
 
 bool command_is_guarded(void)

@@ -18,6 +18,10 @@ struct command {
 
 /* command_option - getopt(3), which complains under the command's name, however it was started. */
 int command_option(const struct command *c, int argc, char **argv, const char *options);
+/* command_long_option - the same, getopt_long(3). */
+struct option;
+int command_long_option(const struct command *c, int argc, char **argv, const char *options,
+			const struct option *long_options);
 /* command_is_guarded - set-gid, started by an unprivileged user: its caller is not trusted. */
 bool command_is_guarded(void);
 /*

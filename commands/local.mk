@@ -28,7 +28,9 @@ tests_unit_test_map_LDADD = lib/libtable.a $(LIBS_OS) $(CMOCKA_LIBS)
 endif
 
 sbin_PROGRAMS += commands/postqueue commands/postsuper commands/postcat
-commands_postqueue_SOURCES = commands/postqueue.c $(ASK_QMGR) $(GUARDED) $(COMMAND)
+POSTQUEUE_PARTS = commands/postqueue.h commands/postqueue_filter.c commands/postqueue_print.c commands/postqueue_shape.c
+commands_postqueue_SOURCES = commands/postqueue.c commands/postqueue_list.c $(POSTQUEUE_PARTS) \
+	$(ASK_QMGR) $(GUARDED) $(COMMAND)
 commands_postqueue_LDADD = showq/liblisting.a $(DAEMON_LIBS)
 commands_postsuper_SOURCES = commands/postsuper.c $(COMMAND)
 commands_postsuper_LDADD = $(COMMAND_LIBS)

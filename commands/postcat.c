@@ -25,6 +25,7 @@ struct postcat {
 	bool from_queue;
 	bool offsets;
 	bool decimal;
+	uint64_t skip;   /* what lies before this offset is not shown */
 	uint64_t offset; /* of the next content line */
 	bool in_body;
 	bool line_open;  /* the line under way has begun */
@@ -118,7 +119,7 @@ static void put_line(struct postcat *pc, struct slice line)
 	if (!pc->in_body && !pc->line_open && bare.n == 0)
 		pc->in_body = true; /* the empty line belongs to the body, as in Postfix */
 	part = pc->in_body ? SHOW_BODY : SHOW_HEADER;
-	if (pc->show & part) {
+	if ((pc->show & part) && pc->offset >= pc->skip) {
 		if (pc->offsets)
 			printf("%9llu ", (unsigned long long)pc->offset);
 		if (pc->decimal)
@@ -175,7 +176,7 @@ static void show_message(struct postcat *pc, const struct queue_message *m)
 {
 	const char *place = queue_place_name(m->location.place);
 	const char *id = m->location.id.text;
-	bool marks = pc->show & SHOW_ENVELOPE;
+	bool marks = (pc->show & SHOW_ENVELOPE) && pc->skip <= m->content_offset;
 
 	if (marks) {
 		printf("*** ENVELOPE RECORDS %s/%s ***\n", place, id);
@@ -214,8 +215,8 @@ static bool show_one(struct postcat *pc, const char *name)
 _Noreturn static void usage(const struct postcat *pc)
 {
 	command_fatal(&pc->command, "usage: %s [-b (body text)] [-c config_dir] [-d (decimal record type)] "
-			      "[-e (envelope records)] [-h (header text)] [-q (access queue)] [-v] "
-			      "queue_id...", pc->command.name);
+			      "[-e (envelope records)] [-h (header text)] [-o (offsets)] [-q (access "
+			      "queue)] [-r (records in order)] [-s offset] [-v] queue_id...", pc->command.name);
 }
 
 int main(int argc, char **argv)
@@ -246,9 +247,13 @@ int main(int argc, char **argv)
 		case 'q':
 			pc.from_queue = true;
 			break;
-		case 'n':
-		case 'r':
 		case 's':
+			if (!slice_u64(slice_str(optarg), &pc.skip))
+				command_fatal(&pc.command, "bad offset \"%s\": a number of bytes is allowed",
+					      optarg);
+			break;
+		case 'n': /* record names are always shown */
+		case 'r': /* records have one order only */
 		case 'v':
 			break;
 		default:

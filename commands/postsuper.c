@@ -40,6 +40,7 @@ struct postsuper {
 	uint32_t queues; /* named on the command line; 0: none */
 	bool maildrop;   /* named there */
 	bool named;
+	bool pretend; /* -n: only tell */
 	uint64_t done[QMGR_CONTROL_LAST + 1];
 	struct queue *queue; /* ours, while qmgr does not run */
 	struct queue_entry *found;
@@ -62,7 +63,7 @@ static const char *const op_total[] = {[QMGR_CONTROL_DELETE] = "Deleted",
 static void done_one(struct postsuper *ps, enum qmgr_control op, struct slice id)
 {
 	ps->done[op]++;
-	command_info(&ps->command, "%.*s: %s", SL_ARG(id), op_done[op]);
+	command_info(&ps->command, "%.*s: %s%s", SL_ARG(id), ps->pretend ? "would be " : "", op_done[op]);
 }
 
 /* ---- what is asked for */
@@ -107,7 +108,6 @@ static void order_take(struct postsuper *ps, enum qmgr_control op, const char *a
 {
 	struct order *o = &ps->orders[op];
 
-	o->op = op;
 	o->asked = true;
 	if (strcmp(argument, "ALL") == 0)
 		o->all = true;
@@ -115,6 +115,21 @@ static void order_take(struct postsuper *ps, enum qmgr_control op, const char *a
 		order_read_stdin(ps, o);
 	else
 		order_add(ps, o, slice_str(argument));
+}
+
+/* order_expire - `release` (-f): those on hold will not wait to be told. */
+static void order_expire(struct postsuper *ps, const char *argument, bool release)
+{
+	struct order *expire = &ps->orders[QMGR_CONTROL_EXPIRE];
+	struct order *freed = &ps->orders[QMGR_CONTROL_RELEASE];
+	size_t before = expire->count;
+
+	order_take(ps, QMGR_CONTROL_EXPIRE, argument);
+	if (!release)
+		return;
+	freed->all = freed->all || expire->all;
+	for (size_t i = before; i < expire->count; i++)
+		order_add(ps, freed, expire->names[i]);
 }
 
 static void queue_named(struct postsuper *ps, const char *name)
@@ -149,8 +164,12 @@ static void queue_named(struct postsuper *ps, const char *name)
 static void remove_file(struct postsuper *ps, int dir, struct slice name)
 {
 	const char *text = arena_str(ps->command.arena, name);
+	struct stat st;
 
-	if (text && os_unlinkat(dir, text, 0) == 0)
+	if (text == NULL)
+		return;
+	if (ps->pretend ? os_fstatat(dir, text, &st, AT_SYMLINK_NOFOLLOW) == 0
+			: os_unlinkat(dir, text, 0) == 0)
 		done_one(ps, QMGR_CONTROL_DELETE, name);
 }
 
@@ -215,7 +234,7 @@ static bool request(struct postsuper *ps, struct ipc_conn *conn, const struct or
 {
 	struct mail_id *ids = ARENA_ARRAY(ps->command.arena, count + 1, struct mail_id);
 	struct qmgr_queue_control m = {
-	    .op = o->op, .all = all, .queues = ps->queues, .ids = ids};
+	    .op = o->op, .all = all, .queues = ps->queues, .pretend = ps->pretend, .ids = ids};
 
 	for (size_t i = from; i < from + count; i++) {
 		if (o->ids[i].text[0])
@@ -284,10 +303,8 @@ static void wake_pickup(struct postsuper *ps)
 
 /* ---- as the owner */
 
-static void on_message(void *context, const struct queue_entry *entry)
+static void found_add(struct postsuper *ps, const struct queue_entry *entry)
 {
-	struct postsuper *ps = context;
-
 	if (ps->found_count == ps->found_size) {
 		ps->found_size = ps->found_size ? ps->found_size * 2 : 256;
 		ps->found = reallocarray(ps->found, ps->found_size, sizeof(*ps->found));
@@ -295,6 +312,18 @@ static void on_message(void *context, const struct queue_entry *entry)
 			out_of_memory();
 	}
 	ps->found[ps->found_count++] = *entry;
+}
+
+static void on_message(void *context, const struct queue_entry *entry)
+{
+	found_add(context, entry);
+}
+
+static bool on_listed(void *context, const struct queue_entry *entry)
+{
+	if (entry->location.place != QUEUE_IN_MAILDROP)
+		found_add(context, entry);
+	return true;
 }
 
 static void on_damaged(void *context, struct slice name, uint64_t bytes, const char *why)
@@ -376,7 +405,7 @@ static void order_directly(struct postsuper *ps, const struct order *o)
 		if (e->location.place == QUEUE_NOWHERE || !(queue_of(e) & queues) ||
 		    !is_ordered(o, e))
 			continue;
-		if (apply(ps, o->op, &e->location, &error) != RES_OK) {
+		if (!ps->pretend && apply(ps, o->op, &e->location, &error) != RES_OK) {
 			command_warn(&ps->command, "%s: %s", e->location.id.text,
 				  queue_reason_text(error.reason));
 			continue;
@@ -407,6 +436,27 @@ static void become_owner(struct postsuper *ps)
 			command_fatal(&ps->command, "queue: %s", queue_reason_text(error.reason));
 		os_sleep(PAUSE); /* who ends just now gives it up in a moment */
 	}
+}
+
+/* look - what is in the queue, for -n: without a change to anything. */
+static void look(struct postsuper *ps)
+{
+	struct queue_error error = {0};
+	struct stat st;
+
+	if (ps->found != NULL || os_fstatat(ps->queue_fd, "journal", &st, 0) < 0)
+		return;
+	if (queue_list(ps->queue_fd, QUEUE_ALL_PLACES, on_listed, ps, &error) != RES_OK)
+		command_fatal(&ps->command, "queue: %s", queue_reason_text(error.reason));
+}
+
+static void carry_out_directly(struct postsuper *ps, const struct order *o)
+{
+	if (ps->pretend)
+		look(ps);
+	else
+		become_owner(ps);
+	order_directly(ps, o);
 }
 
 /* ---- all of it */
@@ -444,13 +494,11 @@ static void carry_out(struct postsuper *ps)
 			continue;
 		if (ps->queue == NULL && order_through_qmgr(ps, path, o))
 			continue;
-		become_owner(ps);
-		if (ps->queue != NULL)
-			order_directly(ps, o);
+		carry_out_directly(ps, o);
 	}
 	queue_close(&ps->queue);
 	(void)os_act_as(0, 0);
-	if (ps->done[QMGR_CONTROL_REQUEUE] > 0)
+	if (!ps->pretend && ps->done[QMGR_CONTROL_REQUEUE] > 0)
 		wake_pickup(ps);
 }
 
@@ -463,9 +511,10 @@ static void totals(const struct postsuper *ps)
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		uint64_t n = ps->done[order[i]];
 
-		if (ps->orders[order[i]].asked)
-			command_info(&ps->command, "%s: %llu message%s", op_total[order[i]],
-				  (unsigned long long)n, n == 1 ? "" : "s");
+		if (ps->orders[order[i]].asked || n > 0)
+			command_info(&ps->command, "%s%s: %llu message%s", op_total[order[i]],
+				     ps->pretend ? " (not really, for -n)" : "", (unsigned long long)n,
+				     n == 1 ? "" : "s");
 	}
 }
 
@@ -473,8 +522,8 @@ _Noreturn static void usage(const struct postsuper *ps)
 {
 	command_fatal(&ps->command,
 		   "usage: %s [-c config_dir] [-d queue_id (delete)] [-e queue_id (expire)] [-f "
-		   "queue_id (expire and/or un-hold)] [-h queue_id (hold)] [-H queue_id (un-hold)] [-p "
-		   "(purge temporary files)] [-r queue_id (requeue)] [-s (structure fix)] [-S "
+		   "queue_id (expire and/or un-hold)] [-h queue_id (hold)] [-H queue_id (un-hold)] [-n (dry "
+		   "run)] [-p (purge temporary files)] [-r queue_id (requeue)] [-s (structure fix)] [-S "
 		   "(redundant structure fix)] [-v (verbose)] [queue...]",
 		   ps->command.name);
 }
@@ -486,10 +535,10 @@ static void option_take(struct postsuper *ps, int c, const char *argument)
 		order_take(ps, QMGR_CONTROL_DELETE, argument);
 		break;
 	case 'f':
-		order_take(ps, QMGR_CONTROL_EXPIRE, argument);
+		order_expire(ps, argument, true);
 		break;
 	case 'e':
-		order_take(ps, QMGR_CONTROL_EXPIRE, argument);
+		order_expire(ps, argument, false);
 		break;
 	case 'h':
 		order_take(ps, QMGR_CONTROL_HOLD, argument);
@@ -514,7 +563,7 @@ static void orders_free(struct postsuper *ps)
 	free(ps->found);
 }
 
-#define OPTIONS "c:d:e:f:h:H:pr:sSv"
+#define OPTIONS "c:d:e:f:h:H:npr:sSv"
 
 int main(int argc, char **argv)
 {
@@ -527,13 +576,19 @@ int main(int argc, char **argv)
 	while ((c = command_option(&ps.command, argc, argv, OPTIONS)) > 0) {
 		if (c == 'c')
 			ps.command.config_dir = optarg;
+		else if (c == 'n')
+			ps.pretend = true;
 		else if (c == '?')
 			usage(&ps);
 	}
 	command_load(&ps.command);
 	ps.queue_fd = command_enter_queue(&ps.command);
-	command_open_log(&ps.command);
-	log_entered_queue();
+	if (!ps.pretend) {
+		command_open_log(&ps.command);
+		log_entered_queue();
+	}
+	for (size_t i = 0; i <= QMGR_CONTROL_LAST; i++)
+		ps.orders[i].op = (enum qmgr_control)i;
 	optind = 1;
 	while ((c = command_option(&ps.command, argc, argv, OPTIONS)) > 0)
 		option_take(&ps, c, optarg);

@@ -342,6 +342,23 @@ static enum ipc_status send_ids(struct client *c, struct ipc_conn *conn, const s
 	return status;
 }
 
+static void control_all(struct qmgr *q, const struct queue_id *ids, size_t count, enum qmgr_control op)
+{
+	int64_t patience = os_deadline(CONTROL_PATIENCE);
+
+	for (size_t i = 0; i < count; i++) {
+		struct message *one = index_find(q->index, &ids[i]);
+
+		if (one)
+			control_one(q, one, op);
+	}
+	while (!all_settled(q, ids, count) &&
+	       fiber_cond_wait(&q->quiet, patience, "messages under way") == 0)
+		;
+	/* What was asked for shows in the next listing, and outlives a power cut. */
+	fiber_offload(sync_on_thread, q, "sync");
+}
+
 static enum ipc_status on_control(struct ipc_conn *conn, const void *msg, struct arena *arena,
 				  void *arg)
 {
@@ -350,7 +367,6 @@ static enum ipc_status on_control(struct ipc_conn *conn, const void *msg, struct
 	struct queue_id *ids;
 	size_t count;
 	enum ipc_status status;
-	int64_t patience = os_deadline(CONTROL_PATIENCE);
 
 	if (!c->trusted)
 		return qmgr_control_done_send(
@@ -359,17 +375,8 @@ static enum ipc_status on_control(struct ipc_conn *conn, const void *msg, struct
 	if (!order_begin(c))
 		return IPC_LOST;
 	ids = control_targets(c->q, m, &count);
-	for (size_t i = 0; i < count; i++) {
-		struct message *one = index_find(c->q->index, &ids[i]);
-
-		if (one)
-			control_one(c->q, one, m->op);
-	}
-	while (!all_settled(c->q, ids, count) &&
-	       fiber_cond_wait(&c->q->quiet, patience, "messages under way") == 0)
-		;
-	/* What was asked for shows in the next listing, and outlives a power cut. */
-	fiber_offload(sync_on_thread, c->q, "sync");
+	if (!m->pretend)
+		control_all(c->q, ids, count, m->op);
 	status = send_ids(c, conn, ids, count, arena);
 	free(ids);
 	if (status == IPC_OK)

@@ -37,6 +37,8 @@ void listing_encode(const struct listing_entry *e, struct buffer *out)
 	put_number(out, "time", e->time);
 	put_number(out, "size", (int64_t)e->size);
 	put_number(out, "forced_expire", e->forced_expire);
+	if (e->next_try != 0)
+		put_number(out, "next_try", e->next_try);
 	put(out, "sender", e->sender);
 	for (size_t i = 0; i < e->recipient_count; i++) {
 		put(out, "recipient", e->recipients[i].address);
@@ -84,6 +86,17 @@ static int number(struct slice *in, const char *name, int64_t *out)
 	int rc = pair(in, name, &text);
 
 	return rc == 1 && !slice_i64(text, out) ? -1 : rc;
+}
+
+/* number_if_any - 1, and *out is 0, when another attribute comes next. */
+static int number_if_any(struct slice *in, const char *name, int64_t *out)
+{
+	struct slice word = slice(name, strlen(name) + 1); /* with its NUL */
+
+	*out = 0;
+	if (slice_starts(*in, word))
+		return number(in, name, out);
+	return slice_starts(word, *in) ? 0 : 1;
 }
 
 static int decode_begin(struct slice *in)
@@ -150,6 +163,8 @@ int listing_decode(struct slice *in, bool *first, struct arena *arena, struct li
 		rc = number(&rest, "size", &size);
 	if (rc == 1)
 		rc = number(&rest, "forced_expire", &expire);
+	if (rc == 1)
+		rc = number_if_any(&rest, "next_try", &e->next_try);
 	if (rc == 1)
 		rc = pair(&rest, "sender", &e->sender);
 	if (rc == 1)
@@ -241,6 +256,8 @@ enum result listing_read(int queue_fd, const struct queue_entry *found, bool act
 		e->queue_name = SL("hold");
 	else
 		e->queue_name = SL("incoming");
+	if (!active && found->location.place == QUEUE_IN_DEFERRED)
+		e->next_try = found->time / 1000000;
 	read_envelope(m.envelope, arena, e);
 	queue_message_close(&m);
 	return RES_OK;

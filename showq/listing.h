@@ -2,7 +2,8 @@
 /*
  * listing - what showq tells of each message, as bytes: the NUL-separated attributes that Postfix's
  * showq writes and its postqueue (and monitors) read. "name NUL value NUL" for each attribute, an
- * empty name behind a message's attributes, another at the end of all.
+ * empty name behind a message's attributes, another at the end of all. One attribute is ours, `next_try`; Postfix's
+ * readers refuse what they do not know, so that it is only told to a client whose socket has a name (any: unix(7), autobind).
  */
 #ifndef SHOWQ_LISTING_H
 #define SHOWQ_LISTING_H
@@ -21,12 +22,13 @@ struct listing_entry {
 	int64_t time; /* seconds since 1970 */
 	uint64_t size;
 	bool forced_expire;
+	int64_t next_try; /* seconds since 1970; 0: none is planned, for it is not deferred */
 	struct slice sender; /* never empty: MAILER-DAEMON */
 	const struct listing_recipient *recipients;
 	size_t recipient_count;
 };
 
-/* listing_begin, listing_encode, listing_end - append to out. */
+/* listing_begin, listing_encode, listing_end - append to out; next_try is left out when it is 0. */
 void listing_begin(struct buffer *out);
 void listing_encode(const struct listing_entry *entry, struct buffer *out);
 void listing_end(struct buffer *out);

@@ -12,6 +12,7 @@
 #include "showq/listing.h"
 
 #include <stdlib.h>
+#include <sys/un.h>
 
 #define TOGETHER 64                      /* messages read by one job of a worker thread, about */
 #define QMGR_PATIENCE (5 * OS_SECOND)
@@ -27,6 +28,7 @@ struct scan {
 	struct daemon_context *context;
 	struct arena *arena;
 	struct map *active;
+	bool knows_ours; /* the client understands what Postfix's listings do not have */
 	struct map *moving; /* ids met where messages do not stay: not named again where they went */
 	struct queue_lister *lister;
 	size_t step;
@@ -112,10 +114,13 @@ static void read_on_thread(void *arg)
 		struct listing_entry entry;
 
 		if (listing_read(s->context->queue_fd, found, is_active(s, found), arena, &entry) ==
-		    RES_OK)
+		    RES_OK) {
+			if (!s->knows_ours)
+				entry.next_try = 0;
 			listing_encode(&entry, &s->out);
-		else /* it has moved on, most likely: to be named where it is now */
+		} else { /* it has moved on, most likely: to be named where it is now */
 			map_remove(s->moving, queue_id_slice(&found->location.id));
+		}
 		arena_reset(arena);
 	}
 	arena_destroy(&arena);
@@ -174,9 +179,16 @@ static void tell(struct scan *s, struct stream *stream)
 	(void)send_out(s, stream);
 }
 
+/* has_name - Postfix's clients, and what else reads a listing, do not bind their socket. */
+static bool has_name(const struct os_addr *peer)
+{
+	return peer->len > offsetof(struct sockaddr_un, sun_path);
+}
+
 static void showq_session(struct daemon_context *context, struct daemon_session *session)
 {
 	struct scan s = {.context = context,
+			 .knows_ours = has_name(&session->peer),
 			 .arena = arena_create(),
 			 .names = arena_create(),
 			 .active = map_create(),

@@ -175,6 +175,9 @@ static void allow_group(struct building *f, struct slice group)
 	} else if (slice_eq(group, SL("unix"))) {
 		allow_sockets(f, AF_UNIX, SOCK_STREAM);
 		allow_sockets(f, AF_UNIX, SOCK_DGRAM);
+	} else if (slice_eq(group, SL("unix-name"))) {
+		/* the address is a family and nothing else: the kernel chooses a name, unix(7) */
+		allow_if(f, SCMP_SYS(bind), SCMP_A2(SCMP_CMP_EQ, sizeof(sa_family_t)));
 	} else if (slice_eq(group, SL("tcp"))) {
 		allow_sockets(f, AF_INET, SOCK_STREAM);
 		allow_sockets(f, AF_INET6, SOCK_STREAM);

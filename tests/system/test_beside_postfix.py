@@ -4,6 +4,7 @@
 Each case runs against both with the same main.cf. Codes, enhanced codes and texts must be equal, but for
 the few differences that are written down where they are allowed, with their reasons.
 """
+import json
 import pathlib
 import re
 import shlex
@@ -419,6 +420,19 @@ def exit_codes(m, command):
     return {a: m.run(command, *shlex.split(a), check=False, input=INPUT).returncode for a in USAGE[command]}
 
 
+@pytest.fixture
+def beside():
+    made = []
+
+    def make(kind, **settings):
+        made.append(kind(**settings))
+        return made[-1]
+
+    yield make
+    for m in made:
+        m.destroy()
+
+
 @pytest.fixture(scope="module", params=["up", "down"])
 def commanded(request):
     """Both, with the system up, then stopped again."""
@@ -442,6 +456,27 @@ def test_what_is_printed_is_what_postfix_prints(commanded):
         assert ours.stdout == theirs.stdout, (command, argument)
         if "-v -v" not in argument:  # theirs says there what it does
             assert [x for x in theirs.stderr.splitlines() if b"warning: connect to" not in x] == ours.stderr.splitlines()
+
+
+def test_each_postqueue_reads_the_other_showq(beside):
+    """With some of a message's recipients deferred, one message on hold, one with the null sender."""
+    made = [beside(kind, default_transport="discard:", defer_transports="discard", enable_long_queue_ids="yes")
+            for kind in (Postfix, Instance)]
+    for m in made:
+        m.start()
+        for sender, recipients in (("a@b.test", ["x@wait.test", "y@wait.test"]), ("", ["z@wait.test"]), ("c@b.test", ["q@wait.test"])):
+            m.sendmail("-f", sender, *recipients)
+        eventually(lambda m=m: m.run("postqueue", "-j").stdout.count(b"delay_reason") == 4, 20, "deferred messages")
+        m.run("postsuper", "-h", [e["queue_id"] for e in entries(m) if e["sender"] == "c@b.test"][0])
+    for reader, other in (made, made[::-1]):
+        assert reader.run("postqueue", "-c", other.etc, "-p").stdout == other.run("postqueue", "-p").stdout
+        assert sorted(map(str, entries(reader, "-c", other.etc))) == sorted(map(str, entries(other)))
+
+
+def entries(m, *arguments):
+    """The queue as postqueue -j tells it, without what only ours tells."""
+    found = map(json.loads, m.run("postqueue", *arguments, "-j").stdout.splitlines())
+    return [{k: v for k, v in e.items() if k != "next_try_time"} for e in found]
 
 
 def test_an_init_script_may_start_what_runs(instance):

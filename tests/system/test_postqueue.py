@@ -173,6 +173,140 @@ def test_queue_names(world):
     assert listing(w) == {}
 
 
+def test_forced_expiration_frees_what_is_held(world):
+    w = world()
+    ids = [deferred(w, "a@x.test"), deferred(w, "b@x.test")]
+    w.i.run("postsuper", "-h", "ALL")
+    r = w.i.run("postsuper", "-e", ids[0], "-f", ids[1])
+    assert r.stderr.decode() == (f"postsuper: {ids[0]}: expired\npostsuper: {ids[1]}: expired\n"
+                                 f"postsuper: {ids[1]}: released from hold\n"
+                                 "postsuper: Force-expired: 2 messages\npostsuper: Released from hold: 1 message\n")
+    eventually(lambda: ids[1] not in listing(w), what="the return of the one that -f freed")
+    assert listing(w)[ids[0]]["queue_name"] == "hold"
+
+
+@pytest.mark.parametrize("up", [True, False], ids=["up", "down"])
+def test_dry_run(world, up):
+    w = world()
+    ids = [deferred(w, "a@x.test"), deferred(w, "b@x.test")]
+    w.i.run("postsuper", "-h", ids[1])
+    if not up:
+        w.i.stop()
+    before = listing(w)
+    log = w.i.log()
+    for option, names, what, total in [("-d", ids, "removed", "Deleted"), ("-h", ids[:1], "placed on hold", "Placed on hold"),
+                                       ("-H", ids[1:], "released from hold", "Released from hold"),
+                                       ("-r", ids, "requeued", "Requeued"), ("-e", ids, "expired", "Force-expired")]:
+        for order in (["ALL"], ["-"]):
+            r = w.i.run("postsuper", "-n", option, *order, input="\n".join(ids) if order == ["-"] else None)
+            lines = r.stderr.decode().splitlines()
+            assert sorted(lines[:-1]) == sorted(f"postsuper: {i}: would be {what}" for i in names)
+            plural = "s" if len(names) > 1 else ""
+            assert lines[-1] == f"postsuper: {total} (not really, for -n): {len(names)} message{plural}"
+    assert listing(w) == before
+    assert "postsuper" not in w.i.log()[len(log):]
+
+
+def test_dry_run_in_maildrop(world):
+    w = world()
+    drop = w.i.queue / "maildrop" / "ABCDEF123"
+    drop.write_bytes(b"x")
+    r = w.i.run("postsuper", "-n", "-d", "ALL", "maildrop")
+    assert b"ABCDEF123: would be removed" in r.stderr and drop.exists()
+    w.i.run("postsuper", "-d", "ALL", "maildrop")
+    assert not drop.exists()
+
+
+# ---- what postqueue offers beyond Postfix's
+
+
+def put_three(w):
+    """Two deferred for different reasons, one of them old, and one on hold."""
+    w.agent.answer = lambda r, a: (DEFERRED, "4.4.1", "timed out" if "slow" in a else "Connection refused")
+    old = deferred(w, "a@x.test", "b@slow.test", sender="boss@corp.test", ago=7200)
+    new = deferred(w, "c@y.test", sender="")
+    held = deferred(w, "d@sub.x.test", sender="Other@Corp.test")
+    w.i.run("postsuper", "-h", held)
+    return old, new, held
+
+
+def test_filters(world):
+    w = world()
+    old, new, held = put_three(w)
+
+    def ids(*arguments):
+        return set(w.i.run("postqueue", "--ids", *arguments).stdout.decode().split())
+
+    for arguments, wanted in [
+            ([], {old, new, held}),
+            (["--sender", "*@corp.test"], {old, held}),
+            (["--sender", "MAILER-DAEMON"], {new}),
+            (["--sender", "boss@*", "--sender", "other@*"], {old, held}),
+            (["--recipient", "?@x.test"], {old}),
+            (["--domain", "x.test"], {old}),
+            (["--domain", "*x.test"], {old, held}),
+            (["--domain", "[y]*"], {new}),
+            (["--reason", "refused"], {old, new, held}),
+            (["--reason", "TIMED*out"], {old}),
+            (["--status", "hold"], {held}),
+            (["--status", "hold", "--status", "deferred"], {old, new, held}),
+            (["--status", "active"], set()),
+            (["--older", "1h"], {old}),
+            (["--newer", "1h"], {new, held}),
+            (["--older=1h30m", "--domain=y.test"], set()),
+            (["--sender", "*@corp.test", "--status", "deferred"], {old})]:
+        assert ids(*arguments) == wanted, arguments
+        found = w.i.run("postqueue", "-j", *arguments).stdout.decode().splitlines()
+        assert {json.loads(line)["queue_id"] for line in found} == wanted
+        said = w.i.run("postqueue", "-p", *arguments).stdout.decode()
+        assert {i for i in (old, new, held) if i in said} == wanted
+        if len(wanted) > 1:
+            assert said.endswith(f" in {len(wanted)} Requests.\n")
+        elif not wanted:
+            assert said == "No message in the mail queue matches\n"
+    r = w.i.run("postsuper", "-d", "-", input="\n".join(ids("--sender", "*@corp.test")))
+    assert b"Deleted: 2 messages" in r.stderr and ids() == {new}
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["-p", "--older", "yesterday"], 'bad time "yesterday": numbers with the units s m h d w are allowed'),
+    (["-p", "--status", "frozen"], 'bad status "frozen": active, deferred, hold, incoming or maildrop is allowed'),
+    (["--shape=x"], '--shape: bad value "x": recipient or sender is allowed'),
+    (["-p", "--sender", "x" * 2000], "pattern of more than 1000 bytes"),
+    (["-f", "--sender", "x"], "usage: "), (["-j", "--long"], "usage: "), (["--ids", "-p"], "usage: "), (["--nosuch"], "usage: ")])
+def test_bad_arguments(world, arguments, said):
+    r = world().i.run("postqueue", *arguments, check=False)
+    assert r.returncode == 69 and said in r.stderr.decode()
+
+
+def test_next_try(world):
+    w = world()
+    old, new, held = put_three(w)
+    found = listing(w)
+    assert "next_try_time" not in found[held]
+    assert 900 < found[new]["next_try_time"] - found[new]["arrival_time"] < 5000
+    said = w.i.run("postqueue", "-p", "--long", "--status", "deferred").stdout.decode()
+    assert len(re.findall(r"^ +next try: \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \(in \d+h\d\dm\d\ds\)$", said, re.M)) == 2
+    assert "next try" not in w.i.mailq()
+
+
+def test_shape(world):
+    w = world()
+    put_three(w)
+
+    def table(*arguments):
+        lines = w.i.run("postqueue", *arguments).stdout.decode().splitlines()
+        assert lines[0].split() == ["T", "5", "10", "20", "40", "80", "160", "320", "640", "1280", "1280+"]
+        assert len({len(line) for line in lines}) == 1
+        return {line.split()[0]: [int(n) for n in line.split()[1:]] for line in lines[1:]}
+
+    young, aged = [1, 1] + [0] * 9, [1] + [0] * 5 + [1] + [0] * 4
+    assert table("--shape") == {"TOTAL": [4, 2] + [0] * 4 + [2] + [0] * 4, "x.test": aged, "slow.test": aged,
+                                "y.test": young, "sub.x.test": young}
+    assert table("--shape=sender", "--older", "1h") == {"TOTAL": aged, "corp.test": aged}
+    assert list(table("--shape=sender")) == ["TOTAL", "corp.test", "mailer-daemon"]
+
+
 def test_postsuper_with_the_system_down(world):
     w = world()
     ids = [deferred(w, f"u{n}@x.test") for n in range(3)]
@@ -217,5 +351,9 @@ def test_postcat(world):
     assert f"*** MESSAGE CONTENTS deferred/{qid} ***\nSubject: test\nX: y\n\nhello\n\n.dot\n*** HEADER EXTRACTED" in out
     assert w.i.run("postcat", "-hq", qid).stdout == b"Subject: test\nX: y\n"
     assert w.i.run("postcat", "-bq", qid).stdout == b"\nhello\n\n.dot\n"
+    at = re.search(r"^ *(\d+) hello$", w.i.run("postcat", "-obq", qid).stdout.decode(), re.M)[1]
+    assert w.i.run("postcat", "-q", "-s", at, qid).stdout == b"hello\n\n.dot\n"
+    assert w.i.run("postcat", "-bq", "-s", at, qid).stdout == b"hello\n\n.dot\n"
+    assert b"bad offset" in w.i.run("postcat", "-q", "-s", "x", qid, check=False).stderr
     r = w.i.run("postcat", "-q", "4bTZcK1B9mz2ZF4", check=False)
     assert r.returncode == 1 and b"No such file or directory" in r.stderr

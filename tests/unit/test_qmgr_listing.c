@@ -21,6 +21,7 @@ static void make(struct buffer *out)
 	listing_encode(&e, out);
 	e.recipient_count = 0;
 	e.forced_expire = true;
+	e.next_try = 1700001000;
 	listing_encode(&e, out);
 	listing_end(out);
 }
@@ -52,11 +53,13 @@ static void test_round_trip(void **state)
 	assert_slice(e.queue_id, "4bTZcK1B9mz2ZF4");
 	assert_int_equal(e.time, 1700000000);
 	assert_int_equal(e.size, 33200);
+	assert_int_equal(e.next_try, 0);
 	assert_int_equal(e.recipient_count, 2);
 	assert_slice(e.recipients[0].reason, "connect to b: refused");
 	assert_slice(e.recipients[1].address, "c@b.example");
 	assert_int_equal(listing_decode(&in, &first, arena, &e), 1);
 	assert_true(e.forced_expire);
+	assert_int_equal(e.next_try, 1700001000);
 	assert_int_equal(e.recipient_count, 0);
 	assert_int_equal(listing_decode(&in, &first, arena, &e), 2);
 	assert_int_equal(in.n, 0);
