@@ -41,6 +41,11 @@ sbin_PROGRAMS += commands/postkick
 commands_postkick_SOURCES = commands/postkick.c $(ASK_QMGR) $(COMMAND)
 commands_postkick_LDADD = lib/libipc.a $(COMMAND_BASE_LIBS) -lpthread
 
+sbin_PROGRAMS += commands/postlock
+dist_man1_MANS += man/postlock.1
+commands_postlock_SOURCES = commands/postlock.c local/lock.c local/lock.h $(COMMAND)
+commands_postlock_LDADD = $(COMMAND_BASE_LIBS) -lpthread
+
 sbin_PROGRAMS += commands/postdrop
 GUARDED = commands/guarded.c commands/guarded.h
 commands_postdrop_SOURCES = $(GUARDED) commands/postdrop.c commands/drop_pipe.c commands/drop_pipe.h $(COMMAND)

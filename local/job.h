@@ -10,11 +10,8 @@
 
 #include "local/copy.h"
 #include "base/buffer.h"
+#include "local/lock.h"
 #include "local/outcome.h"
-
-#define LOCK_FCNTL 1u
-#define LOCK_FLOCK 2u
-#define LOCK_DOT 4u
 
 struct job {
 	struct arena *arena;
@@ -37,10 +34,7 @@ struct job {
 	bool strict_owner; /* strict_mailbox_ownership */
 	uid_t owner;	   /* of the mailbox */
 	gid_t owner_group; /* of one that is made */
-	unsigned locks;
-	int lock_attempts;
-	int64_t lock_delay;
-	int64_t stale_lock;
+	struct lock_rules locks;
 	uint64_t size_limit; /* 0: none */
 	/* maildir */
 	struct slice host;

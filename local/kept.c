@@ -20,11 +20,8 @@ struct request {
 	uint64_t path_length;
 	uint64_t user_length;
 	uint64_t head_length;
-	int64_t lock_delay;
-	int64_t stale_lock;
+	struct lock_rules locks;
 	uint32_t format;
-	uint32_t locks;
-	int32_t lock_attempts;
 	uid_t owner;
 	gid_t owner_group;
 	bool is_mailbox;
@@ -67,11 +64,8 @@ static bool take(struct job *job)
 	memcpy(&r, first, sizeof(r));
 	job->offset = r.offset;
 	job->size = r.size;
-	job->lock_delay = r.lock_delay;
-	job->stale_lock = r.stale_lock;
 	job->format = (enum copy_format)r.format;
 	job->locks = r.locks;
-	job->lock_attempts = r.lock_attempts;
 	job->owner = r.owner;
 	job->owner_group = r.owner_group;
 	job->is_mailbox = r.is_mailbox;
@@ -183,11 +177,8 @@ static bool ask(struct kept *k, const struct job *job)
 			    .path_length = strlen(job->path),
 			    .user_length = job->user.n,
 			    .head_length = job->head.n,
-			    .lock_delay = job->lock_delay,
-			    .stale_lock = job->stale_lock,
 			    .format = job->format,
 			    .locks = job->locks,
-			    .lock_attempts = job->lock_attempts,
 			    .owner = job->owner,
 			    .owner_group = job->owner_group,
 			    .is_mailbox = job->is_mailbox,

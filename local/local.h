@@ -58,7 +58,7 @@ struct local {
 	unsigned allow_files;
 	unsigned propagate;
 	bool delivered_to_command, delivered_to_file, delivered_to_forward;
-	unsigned locks;
+	struct lock_rules locks;
 	struct slice host; /* as names of files may have it */
 	char *const *import_environment;
 	struct ipc_client *cleanup;

@@ -11,6 +11,7 @@ local_local_SOURCES = \
 	local/job.c local/job.h \
 	local/kept.c local/kept.h \
 	local/local.h \
+	local/lock.c local/lock.h \
 	local/maildir.c \
 	local/main.c \
 	local/mailbox.c \

@@ -42,9 +42,6 @@ static struct job job_for(struct delivery *d, const struct task *t, enum copy_fo
 			    .owner_group = as->gid,
 			    .user = as->name,
 			    .locks = p->locks,
-			    .lock_attempts = s->deliver_lock_attempts,
-			    .lock_delay = s->deliver_lock_delay,
-			    .stale_lock = s->stale_lock_time,
 			    .size_limit = s->mailbox_size_limit,
 			    .strict_owner = s->strict_mailbox_ownership,
 			    .host = p->host};

@@ -44,13 +44,6 @@ static unsigned kinds_in(struct slice list)
 	       (list_has(list, SL("include")) ? FROM_INCLUDE : 0u);
 }
 
-static unsigned locks_in(struct slice list)
-{
-	return (list_has(list, SL("fcntl")) ? LOCK_FCNTL : 0u) |
-	       (list_has(list, SL("flock")) ? LOCK_FLOCK : 0u) |
-	       (list_has(list, SL("dotlock")) ? LOCK_DOT : 0u);
-}
-
 /* table_owner - of the file behind type:name; root for what is no file. */
 static uid_t table_owner(struct arena *arena, struct slice spec)
 {
@@ -181,7 +174,7 @@ static enum result local_open(struct daemon_context *context)
 	p->delivered_to_command = list_has(s->prepend_delivered_header, SL("command"));
 	p->delivered_to_file = list_has(s->prepend_delivered_header, SL("file"));
 	p->delivered_to_forward = list_has(s->prepend_delivered_header, SL("forward"));
-	p->locks = locks_in(s->mailbox_delivery_lock);
+	p->locks = lock_rules_of(s);
 	p->host = file_host(context->arena);
 	p->file_calls = calls_find(privileges_find(SL("local-file"))->calls);
 	if (p->file_calls == NULL) {

@@ -32,70 +32,6 @@ static struct outcome problem(const struct job *job, const char *text, int error
 
 /* ---- lock files */
 
-/* is_stale - judged by ctime, which nobody can set. */
-static bool is_stale(const struct job *job, const char *lock)
-{
-	struct stat st;
-
-	if (os_fstatat(AT_FDCWD, lock, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return false;
-	return os_wall() > ((int64_t)st.st_ctim.tv_sec * OS_SECOND + job->stale_lock);
-}
-
-/*
- * The patience of one who wants a lock: deliver_lock_attempts times deliver_lock_delay. Most are
- * held for a moment only, by a delivery beside this one, so the pauses are short at first.
- */
-#define PAUSE_FIRST (OS_MILLISECOND / 2)
-#define PAUSE_MOST (50 * OS_MILLISECOND)
-
-struct patience {
-	int64_t until;
-	int64_t pause;
-};
-
-static struct patience patience(const struct job *job)
-{
-	int64_t most = (job->lock_attempts - 1) * job->lock_delay;
-
-	return (struct patience){os_now() + most, PAUSE_FIRST};
-}
-
-/* wait_more - false: it is over. */
-static bool wait_more(struct patience *p)
-{
-	int64_t left = p->until - os_now();
-
-	if (left <= 0)
-		return false;
-	os_sleep(p->pause < left ? p->pause : left);
-	p->pause = 2 * p->pause < PAUSE_MOST ? 2 * p->pause : PAUSE_MOST;
-	return true;
-}
-
-/* make_lock - 0, or -1 and errno: EEXIST when somebody else holds it for too long. */
-static int make_lock(const struct job *job, const char *lock)
-{
-	struct patience p = patience(job);
-	int fd;
-
-	for (;;) {
-		fd = os_openat(AT_FDCWD, lock, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0);
-		if (fd >= 0)
-			break;
-		if (errno != EEXIST)
-			return -1;
-		if (is_stale(job, lock) && os_unlinkat(AT_FDCWD, lock, 0) == 0)
-			continue;
-		if (!wait_more(&p)) {
-			errno = EEXIST;
-			return -1;
-		}
-	}
-	os_close(fd);
-	return 0;
-}
-
 /* lock_name - true: the file is locked so, or need not be. */
 static bool lock_name(struct mbox *m, struct outcome *o)
 {
@@ -104,12 +40,12 @@ static bool lock_name(struct mbox *m, struct outcome *o)
 	struct slice text = arena_printf(job->arena, "unable to create lock file %s", lock.p);
 	int error;
 
-	if (!(job->locks & LOCK_DOT))
+	if (!(job->locks.kinds & LOCK_DOT))
 		return true;
 	/* no lock files for /dev/null; a link to a file is as good as the file */
 	if (os_fstatat(AT_FDCWD, job->path, &m->st, 0) == 0 && !S_ISREG(m->st.st_mode))
 		return true;
-	if (make_lock(job, lock.p) == 0) {
+	if (lock_make_file(&job->locks, lock.p) == 0) {
 		m->lock = lock.p;
 		if (job->privileged)
 			job_leave_lock(job, lock);
@@ -224,26 +160,12 @@ static bool open_file(struct mbox *m, struct outcome *o)
 
 /* ---- locks on the open file */
 
-static int lock_once(int fd, unsigned kind)
-{
-	return kind == LOCK_FCNTL ? os_lock_record(fd) : os_lock(fd, true, false);
-}
-
 static bool lock_open(struct mbox *m, unsigned kind, struct outcome *o)
 {
-	struct patience p = patience(m->job);
-
-	if (!(m->job->locks & kind))
+	if (!(m->job->locks.kinds & kind) || lock_open_file(&m->job->locks, m->fd, kind) == 0)
 		return true;
-	while (lock_once(m->fd, kind) < 0) {
-		int error = errno;
-
-		if (error == EAGAIN && wait_more(&p))
-			continue;
-		*o = problem(m->job, "unable to lock for exclusive access", error);
-		return false;
-	}
-	return true;
+	*o = problem(m->job, "unable to lock for exclusive access", errno);
+	return false;
 }
 
 /* still_there - a reader may have replaced the file while we waited. */

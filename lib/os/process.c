@@ -56,6 +56,11 @@ int os_exec(const char *path, char *const argv[], char *const environment[])
 	return execve(path, argv, environment);
 }
 
+int os_exec_search(char *const argv[])
+{
+	return execvp(argv[0], argv);
+}
+
 void os_exit_now(int status)
 {
 	_exit(status);
@@ -189,6 +194,11 @@ int os_signal_ignore(int sig)
 	return signal(sig, SIG_IGN) == SIG_ERR ? -1 : 0;
 }
 
+int os_signal_default(int sig)
+{
+	return signal(sig, SIG_DFL) == SIG_ERR ? -1 : 0;
+}
+
 int os_signals_block(const sigset_t *set)
 {
 	return sigprocmask(SIG_BLOCK, set, NULL);
@@ -197,6 +207,16 @@ int os_signals_block(const sigset_t *set)
 int os_signals_fd(const sigset_t *set)
 {
 	return signalfd(-1, set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+int os_signals_wait(const sigset_t *set)
+{
+	int signal;
+
+	do
+		signal = sigwaitinfo(set, NULL);
+	while (signal < 0 && errno == EINTR);
+	return signal;
 }
 
 int os_signals_next(int fd)

@@ -24,6 +24,8 @@ pid_t os_fork(void);
 pid_t os_spawn(const char *path, char *const argv[], char *const environment[], int input);
 /* os_exec - returns only when it fails. */
 int os_exec(const char *path, char *const argv[], char *const environment[]);
+/* os_exec_search - the same, in the directories of PATH, with this process's environment. */
+int os_exec_search(char *const argv[]);
 _Noreturn void os_exit_now(int status);
 /* os_pipe - ends[0] to read from, ends[1] to write to; close-on-exec. */
 int os_pipe(int ends[2]);
@@ -63,10 +65,13 @@ void os_signals_default(void);
 /* os_signals_unblock - none is blocked; their actions stay. */
 void os_signals_unblock(void);
 int os_signal_ignore(int signal);
+int os_signal_default(int signal);
 /* os_signals_block - the set is added to this thread's mask. */
 int os_signals_block(const sigset_t *set);
 /* os_signals_fd - a non-blocking descriptor to read these (blocked) signals from. */
 int os_signals_fd(const sigset_t *set);
+/* os_signals_wait - until one of these (blocked) signals comes: its number. */
+int os_signals_wait(const sigset_t *set);
 /* os_signals_next - the next of them; 0 none; -1. */
 int os_signals_next(int fd);
 

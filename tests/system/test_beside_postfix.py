@@ -408,6 +408,7 @@ USAGE = {
     "postalias": ["", "-Z", "/nonexistent/x", "-q a inline:{a=b}", "-q z inline:{a=b}"],
     "postcat": ["-Z", "-q", "-q foo", "-q ABCDEF1", "/nonexistent", "-q ../../etc/passwd"],
     "postlog": ["-Z", "hello", "-p warn hello", "-p foo hello", "-t tag hello"],
+    "postlock": ["", "-Z", "x", "/nonexistent/x true", "-l foo /tmp/x true", "/tmp/prtest-lock false", "/tmp/prtest-lock nosuch"],
     "mailq": ["", "-Z", "-bp"],
     "newaliases": ["", "-Z"],
     "postdrop": ["-Z"],
