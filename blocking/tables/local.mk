@@ -3,6 +3,15 @@
 MODULE_COMPILE = $(AM_CFLAGS) -fPIC
 MODULE_LINK = -shared -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
 
+if HAVE_MARIADB
+pkglibexec_PROGRAMS += blocking/tables/table_mysql.so
+blocking_tables_table_mysql_so_SOURCES = blocking/tables/mysql.c
+blocking_tables_table_mysql_so_CPPFLAGS = $(AM_CPPFLAGS) $(MARIADB_CFLAGS)
+blocking_tables_table_mysql_so_CFLAGS = $(MODULE_COMPILE)
+blocking_tables_table_mysql_so_LDFLAGS = $(MODULE_LINK)
+blocking_tables_table_mysql_so_LDADD = $(MARIADB_LIBS)
+endif
+
 if HAVE_LIBPQ
 pkglibexec_PROGRAMS += blocking/tables/table_pgsql.so
 blocking_tables_table_pgsql_so_SOURCES = blocking/tables/pgsql.c
