@@ -20,3 +20,12 @@ blocking_tables_table_pgsql_so_CFLAGS = $(MODULE_COMPILE)
 blocking_tables_table_pgsql_so_LDFLAGS = $(MODULE_LINK)
 blocking_tables_table_pgsql_so_LDADD = $(LIBPQ_LIBS)
 endif
+
+if HAVE_HIREDIS
+pkglibexec_PROGRAMS += blocking/tables/table_redis.so
+blocking_tables_table_redis_so_SOURCES = blocking/tables/redis.c
+blocking_tables_table_redis_so_CPPFLAGS = $(AM_CPPFLAGS) $(HIREDIS_CFLAGS)
+blocking_tables_table_redis_so_CFLAGS = $(MODULE_COMPILE)
+blocking_tables_table_redis_so_LDFLAGS = $(MODULE_LINK)
+blocking_tables_table_redis_so_LDADD = $(HIREDIS_LIBS)
+endif
