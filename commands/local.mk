@@ -11,12 +11,13 @@ COMMAND_BASE_LIBS = lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS_OS)
 
 ASK_QMGR = commands/ask_qmgr.c commands/ask_qmgr.h
 
-MAP_TOOL = commands/map_build.c commands/map_content.c commands/map_query.c commands/map_sort.c \
-	commands/map_sort.h commands/map_source.c commands/map_source.h commands/map_tool.c \
-	commands/map_tool.h $(COMMAND)
+MAP_TOOL = commands/map_build.c commands/map_content.c commands/map_content.h \
+	commands/map_print.c commands/map_query.c commands/map_sort.c \
+	commands/map_sort.h commands/map_source.c commands/map_source.h commands/map_target.c \
+	commands/map_target.h commands/map_tool.c commands/map_tool.h $(COMMAND)
 sbin_PROGRAMS += commands/postmap commands/postalias
 commands_postmap_SOURCES = commands/postmap.c $(MAP_TOOL)
-commands_postmap_LDADD = lib/libtable.a $(COMMAND_BASE_LIBS) $(LMDB_LIBS) $(PCRE2_LIBS) -lpthread
+commands_postmap_LDADD = lib/libaddress.a lib/libtable.a $(COMMAND_BASE_LIBS) $(LMDB_LIBS) $(CDB_LIBS) $(PCRE2_LIBS) -lpthread
 commands_postalias_SOURCES = commands/postalias.c $(MAP_TOOL)
 commands_postalias_LDADD = $(commands_postmap_LDADD)
 

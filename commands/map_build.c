@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * map_build - make LMDB files from sources, add to them, delete from them. What is made anew is sorted first;
+ * map_build - make database files from sources, add to them, delete from them. What is made anew is sorted first;
  * what is added to a file goes there as it is read.
  */
+#include "address/utf8.h"
 #include "base/buffer.h"
 #include "commands/map_sort.h"
 #include "commands/map_source.h"
+#include "commands/map_target.h"
 #include "commands/map_tool.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/process.h"
-#include "table/lmdb_write.h"
+#include "table/file_value.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,28 +29,37 @@ struct build {
 	struct map_tool *tool;
 	const char *spec;
 	const char *source; /* the file that is read */
-	const char *target; /* the .lmdb file */
-	struct lmdb_writer *writer;
+	const char *path;   /* the .lmdb or .cdb file */
+	bool cdb;
+	bool nul;  /* keys and values end in one */
+	bool utf8; /* or it is left out */
+	struct map_target target;
 	struct map_sort *sort; /* NULL: entries go to the file at once */
 	struct arena *arena; /* of one line */
 };
 
-/* split_map - "type:name"; only what becomes an lmdb file can be made. */
+/* split_map - "type:name"; only what becomes a file can be made. */
 static void split_map(struct map_tool *tool, const char *map, struct build *build)
 {
 	struct slice spec = slice_str(map), type = tool->command.settings->default_database_type;
 	ssize_t colon = map[0] == '/' ? -1 : slice_find(spec, ':');
+	bool cdb;
 
 	if (colon >= 0)
 		type = slice_sub(spec, 0, (size_t)colon);
-	if (!slice_eq(type, SL("lmdb")) && !slice_eq(type, SL("hash")) &&
-	    !slice_eq(type, SL("btree")))
+	cdb = slice_eq(type, SL("cdb"));
+	if (!cdb && !slice_eq(type, SL("lmdb")) && !slice_eq(type, SL("hash")) && !slice_eq(type, SL("btree")))
 		map_fatal("unsupported dictionary type: %.*s does not support bulk-mode creation",
 			  SL_ARG(type));
-	*build = (struct build){.tool = tool, .arena = arena_create()};
+	if (map[colon + 1] == '\0')
+		map_fatal("open dictionary: expecting \"type:name\" form instead of \"%s\"", map);
+	*build = (struct build){
+	    .tool = tool, .arena = arena_create(), .cdb = cdb, .utf8 = map_checks_utf8(tool)};
+	/* what each library's own tools, and other postmaps, write when not told otherwise */
+	build->nul = tool->nul || (!tool->no_nul && !cdb);
 	build->spec = arena_printf(tool->command.arena, "%.*s:%s", SL_ARG(type), map + colon + 1).p;
 	build->source = map + colon + 1;
-	build->target = arena_printf(tool->command.arena, "%s.lmdb", build->source).p;
+	build->path = arena_printf(tool->command.arena, "%s.%s", build->source, cdb ? "cdb" : "lmdb").p;
 }
 
 static _Noreturn void build_failed(struct build *build)
@@ -56,8 +67,8 @@ static _Noreturn void build_failed(struct build *build)
 	char why[600];
 
 	/* the writer goes first: it removes the unfinished file */
-	snprintf(why, sizeof(why), "%s", lmdb_writer_error(build->writer));
-	lmdb_abort(&build->writer);
+	snprintf(why, sizeof(why), "%s", map_target_error(&build->target));
+	map_target_end(&build->target);
 	map_fatal("%s", why);
 }
 
@@ -85,7 +96,7 @@ static void put(struct build *build, struct slice key, struct slice value, bool 
 		map_sort_add(build->sort, key, value, tool->replace);
 		return;
 	}
-	change = lmdb_put(build->writer, key, value, tool->replace);
+	change = lmdb_put(build->target.lmdb, key, value, tool->replace);
 	if (change == LMDB_FAILED)
 		build_failed(build);
 	if (change == LMDB_UNCHANGED && !tool->ignore_existing)
@@ -97,19 +108,26 @@ static void put_line(struct build *build, unsigned number, struct slice line)
 	struct map_tool *tool = build->tool;
 	struct slice key, value;
 
+	if (build->utf8 && !utf8_valid(line)) {
+		map_warn("%s, line %u: not UTF-8 (-u allows that): \"%.*s\" -- ignoring this line", build->source, number,
+			 SL_ARG(line));
+		return;
+	}
 	if (tool->parse(build->source, number, line, build->arena, &key, &value) != MAP_LINE_OK)
 		return;
 	if (!tool->keep_case)
 		key = arena_lower(build->arena, key);
-	if (tool->file_content)
-		value = map_encode_files(value, build->arena);
-	if (key.n + !tool->no_nul > 511) {
+	if (tool->file_content && !file_value_encode(value, build->arena, &value)) {
+		map_warn("%s, line %u: %.*s: skipping this entry", build->source, number, SL_ARG(value));
+		return;
+	}
+	if (!build->cdb && key.n + build->nul > 511) {
 		map_warn("%s, line %u: the key is longer than an LMDB file can hold -- ignoring "
 			 "this line",
 			 build->source, number);
 		return;
 	}
-	put(build, key, value, !tool->no_nul);
+	put(build, key, value, build->nul);
 }
 
 static void put_source(struct build *build, int fd)
@@ -188,7 +206,7 @@ static void add_duplicate(const struct build *build, struct duplicates *all, con
 		tell_duplicates(build, all);
 	if (all->items == NULL)
 		all->items = ARENA_ARRAY(all->arena, MOST_DUPLICATES, struct duplicate);
-	if (!build->tool->no_nul)
+	if (build->nul)
 		key.n--; /* as it was written */
 	all->items[all->count++] =
 	    (struct duplicate){.key = arena_dup(all->arena, key), .number = entry->number};
@@ -197,7 +215,7 @@ static void add_duplicate(const struct build *build, struct duplicates *all, con
 /* append_one - the entry that its key stands for in the end. */
 static void append_one(struct build *build, const struct buffer *key, const struct buffer *value)
 {
-	if (key->len > 0 && lmdb_append(build->writer, buffer_slice(key), buffer_slice(value)) == LMDB_FAILED)
+	if (key->len > 0 && !map_target_append(&build->target, buffer_slice(key), buffer_slice(value)))
 		build_failed(build);
 }
 
@@ -279,7 +297,7 @@ static int open_source(struct build *build, struct stat *st)
 		return fd;
 	if (!build->tool->incremental || errno != ENOENT)
 		map_fatal("open %s: %s", build->source, strerror(errno));
-	if (os_fstatat(AT_FDCWD, build->target, st, 0) < 0)
+	if (os_fstatat(AT_FDCWD, build->path, st, 0) < 0)
 		*st = (struct stat){.st_uid = os_euid(), .st_gid = os_egid(), .st_mode = 0644};
 	return -1;
 }
@@ -292,25 +310,28 @@ void map_build(struct map_tool *tool, const char *map)
 	int fd;
 
 	split_map(tool, map, &build);
+	if (build.cdb && tool->incremental)
+		map_fatal("%s: a cdb file cannot be added to, only made anew", build.spec);
 	fd = open_source(&build, &st);
 	lower_rights(&build, &st);
 	mode = tool->default_mode ? 0644 : st.st_mode & 0666;
-	if (tool->incremental)
+	if (tool->incremental) {
 		build.source = "stdin";
-	else
-		build.sort = map_sort_create(build.target, SORT_MEMORY);
-	build.writer = tool->incremental ? lmdb_update(build.target, mode, true)
-					 : lmdb_build(build.target, mode);
-	if (lmdb_writer_error(build.writer) != NULL)
+		build.target.lmdb = lmdb_update(build.path, mode, true);
+	} else {
+		build.sort = map_sort_create(build.path, SORT_MEMORY);
+		build.target = map_target_build(build.cdb, build.path, mode);
+	}
+	if (map_target_error(&build.target) != NULL)
 		build_failed(&build);
 	put_source(&build, tool->incremental ? 0 : fd);
 	if (tool->aliases)
 		put_signatures(&build);
 	if (build.sort != NULL)
 		append_sorted(&build);
-	if (!lmdb_finish(build.writer))
+	if (!map_target_finish(&build.target))
 		build_failed(&build);
-	lmdb_abort(&build.writer);
+	map_target_end(&build.target);
 	raise_rights();
 	if (fd >= 0)
 		os_close(fd);
@@ -327,9 +348,9 @@ static bool delete_key(struct build *build, struct slice key)
 	if (!tool->keep_case)
 		key = arena_lower(build->arena, key);
 	if (!tool->no_nul)
-		change = lmdb_delete(build->writer, with_nul(build, key));
+		change = lmdb_delete(build->target.lmdb, with_nul(build, key));
 	if (change == LMDB_UNCHANGED && !tool->nul)
-		change = lmdb_delete(build->writer, key);
+		change = lmdb_delete(build->target.lmdb, key);
 	if (change == LMDB_FAILED)
 		build_failed(build);
 	return change == LMDB_CHANGED;
@@ -350,11 +371,13 @@ static bool delete_from(struct map_tool *tool, const char *map, struct slice *ke
 	bool found = false;
 
 	split_map(tool, map, &build);
-	if (os_fstatat(AT_FDCWD, build.target, &st, 0) < 0)
-		map_fatal("open database %s: %s", build.target, strerror(errno));
+	if (build.cdb)
+		map_fatal("%s: nothing can be deleted from a cdb file", build.spec);
+	if (os_fstatat(AT_FDCWD, build.path, &st, 0) < 0)
+		map_fatal("open database %s: %s", build.path, strerror(errno));
 	lower_rights(&build, &st);
-	build.writer = lmdb_update(build.target, 0644, false);
-	if (lmdb_writer_error(build.writer) != NULL)
+	build.target.lmdb = lmdb_update(build.path, 0644, false);
+	if (map_target_error(&build.target) != NULL)
 		build_failed(&build);
 	if (slice_is_null(*keys))
 		*keys = slice_eq(slice_str(tool->delete), SL("-")) ? read_keys(&build)
@@ -365,9 +388,9 @@ static bool delete_from(struct map_tool *tool, const char *map, struct slice *ke
 	else
 		while (slice_next(&rest, "\n", &key))
 			found |= delete_key(&build, key);
-	if (found && !lmdb_finish(build.writer))
+	if (found && !map_target_finish(&build.target))
 		build_failed(&build);
-	lmdb_abort(&build.writer);
+	map_target_end(&build.target);
 	raise_rights();
 	arena_destroy(&build.arena);
 	return found;

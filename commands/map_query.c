@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /* map_query - ask tables and list them. */
 #include "base/buffer.h"
+#include "address/utf8.h"
+#include "commands/map_content.h"
 #include "commands/map_tool.h"
+#include "table/file_value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 /* A logical header that is longer is cut here. */
 #define HEADER_LIMIT ((size_t)1024 * 1024)
+/* How deep parts of a message are followed, and how much of a boundary is compared. */
+#define MIME_NESTING 100
+#define MIME_BOUNDARY 2048
 /* So many keys from standard input are looked up before it is asked whether the tables are as they were. */
 #define BATCH 200
 
@@ -16,6 +22,7 @@ struct query {
 	struct table **tables;
 	size_t count;
 	struct arena *arena; /* of one key */
+	bool utf8;	     /* keys and values have to be that */
 };
 
 bool map_read_line(struct arena *arena, struct slice *line)
@@ -42,6 +49,8 @@ static unsigned table_flags(const struct map_tool *tool)
 		flags |= TABLE_KEEP_NUL;
 	if (tool->no_nul)
 		flags |= TABLE_NO_NUL;
+	if (tool->file_content)
+		flags |= TABLE_FILES;
 	return flags;
 }
 
@@ -51,7 +60,7 @@ static void open_all(struct map_tool *tool, char **maps, struct query *query)
 
 	while (maps[count] != NULL)
 		count++;
-	*query = (struct query){.tool = tool, .count = count, .arena = arena_create()};
+	*query = (struct query){.tool = tool, .count = count, .arena = arena_create(), .utf8 = map_checks_utf8(tool)};
 	query->tables = ARENA_ARRAY(tool->command.arena, count, struct table *);
 	for (size_t i = 0; i < count; i++) {
 		struct slice error;
@@ -64,49 +73,46 @@ static void open_all(struct map_tool *tool, char **maps, struct query *query)
 	}
 }
 
+/* check_value - a warning where there is nothing in it; the end where it is not what it has to be. */
+static void check_value(const struct query *query, struct slice name, struct slice key, struct slice *value)
+{
+	if (value->n == 0)
+		map_warn("table %.*s: key %.*s: empty string result is not allowed; the table should say \"not found\"",
+			 SL_ARG(name), SL_ARG(key));
+	if (query->utf8 && !utf8_valid(*value))
+		map_fatal("table %.*s: key %.*s: the value is not UTF-8 (-u allows that)", SL_ARG(name), SL_ARG(key));
+	if (query->tool->file_content && !file_value_decode(*value, query->arena, value))
+		map_fatal("table %.*s: key %.*s: the value is not base64", SL_ARG(name), SL_ARG(key));
+}
+
 /* look_up - the first table that has the key; a table that cannot answer ends the program. */
 static bool look_up(const struct query *query, struct slice key, struct slice *value)
 {
+	if (query->utf8 && !utf8_valid(key)) {
+		map_warn("the key is not UTF-8, so no table has it (-u allows such keys): %.*s", SL_ARG(key));
+		return false;
+	}
 	for (size_t i = 0; i < query->count; i++) {
-		struct slice name = table_name(query->tables[i]);
-
 		switch (table_lookup(query->tables[i], key, query->arena, value)) {
 		case TABLE_MISSING:
 			continue;
 		case TABLE_TEMP:
 			map_fatal("%.*s", SL_ARG(*value));
 		case TABLE_FOUND:
-			break;
+			check_value(query, table_name(query->tables[i]), key, value);
+			return true;
 		}
-		if (value->n == 0)
-			map_warn("table %.*s: key %.*s: empty string result is not allowed; the "
-				 "table should say \"not found\"",
-				 SL_ARG(name), SL_ARG(key));
-		if (!query->tool->file_content)
-			return true;
-		if (map_decode(*value, query->arena, value))
-			return true;
-		map_fatal("table %.*s: key %.*s: the value is not base64", SL_ARG(name),
-			  SL_ARG(key));
 	}
 	return false;
-}
-
-static void print_entry(const struct map_tool *tool, struct slice key, struct slice value)
-{
-	fwrite(key.p, 1, key.n, stdout);
-	fputs(tool->separator, stdout);
-	fwrite(value.p, 1, value.n, stdout);
-	putchar('\n');
 }
 
 static bool query_and_print(struct query *query, struct slice key)
 {
 	struct slice value;
-	bool found = key.n > 0 && look_up(query, key, &value);
+	bool found = look_up(query, key, &value);
 
 	if (found)
-		print_entry(query->tool, key, value);
+		map_print_entry(query->tool, key, value);
 	return found;
 }
 
@@ -136,9 +142,10 @@ static bool answer_all(const struct query *query, struct answer *answers, size_t
 		struct answer *a = &answers[i];
 
 		a->result = TABLE_MISSING;
-		for (size_t t = 0; a->key.n > 0 && t < query->count && a->result == TABLE_MISSING; t++)
+		for (size_t t = 0; t < query->count && a->result == TABLE_MISSING; t++)
 			a->result = table_lookup(query->tables[t], a->key, query->arena, &a->value);
 		stable = a->result == TABLE_MISSING || (a->result == TABLE_FOUND && a->value.n > 0);
+		stable = stable && (!query->utf8 || (utf8_valid(a->key) && utf8_valid(a->value)));
 	}
 	for (size_t i = 0; i < query->count; i++)
 		stable &= table_release(query->tables[i]);
@@ -158,59 +165,42 @@ static bool query_lines(struct query *query)
 			if (!answered) {
 				found |= query_and_print(query, answers[i].key);
 			} else if (answers[i].result == TABLE_FOUND) {
-				print_entry(query->tool, answers[i].key, answers[i].value);
+				map_print_entry(query->tool, answers[i].key, answers[i].value);
 				found = true;
 			}
 	}
 	return found;
 }
 
-/* is_header - "name:", of printable bytes without space. */
-static bool is_header(struct slice line)
-{
-	size_t i = 0;
+struct message {
+	struct query *query;
+	bool found;
+};
 
-	while (i < line.n && line.p[i] > ' ' && line.p[i] < 127 && line.p[i] != ':')
-		i++;
-	return i > 0 && i < line.n && line.p[i] == ':';
+static void message_key(void *data, struct slice key)
+{
+	struct message *message = data;
+
+	message->found |= query_and_print(message->query, key);
+	arena_reset(message->query->arena);
 }
 
 /* query_message - its logical header lines, or the lines of its body. */
-static bool query_message(struct query *query, bool body)
+static bool query_message(struct query *query)
 {
-	struct buffer header;
-	struct slice line;
-	bool found = false, in_body = false;
+	const struct map_tool *tool = query->tool;
+	struct message message = {.query = query};
+	struct map_content content = {.headers = tool->headers,
+				      .body = tool->body,
+				      .mime = tool->mime,
+				      .nesting_max = MIME_NESTING,
+				      .boundary_max = MIME_BOUNDARY,
+				      .header_max = HEADER_LIMIT,
+				      .key = message_key,
+				      .data = &message};
 
-	buffer_init(&header, HEADER_LIMIT);
-	while (map_read_line(query->arena, &line)) {
-		bool continues = !in_body && header.len > 0 && line.n > 0 &&
-				 (line.p[0] == ' ' || line.p[0] == '\t');
-
-		if (continues) {
-			buffer_append_byte(&header, '\n');
-			buffer_append(&header, line);
-			continue;
-		}
-		if (!in_body && !body && header.len > 0)
-			found |= query_and_print(query, buffer_slice(&header));
-		buffer_reset(&header);
-		if (!in_body && !is_header(line)) {
-			in_body = true;
-			if (!body)
-				break;
-			if (line.n == 0)
-				continue;
-		}
-		if (in_body)
-			found |= query_and_print(query, line);
-		else
-			buffer_append(&header, line);
-	}
-	if (!in_body && !body && header.len > 0)
-		found |= query_and_print(query, buffer_slice(&header));
-	buffer_free(&header);
-	return found;
+	map_content_read(&content);
+	return message.found;
 }
 
 int map_query(struct map_tool *tool, char **maps)
@@ -221,14 +211,12 @@ int map_query(struct map_tool *tool, char **maps)
 
 	open_all(tool, maps, &query);
 	if (slice_eq(slice_str(tool->query), SL("-"))) {
-		found = tool->input == MAP_LINES ? query_lines(&query)
-						 : query_message(&query, tool->input == MAP_BODY);
+		found = !tool->headers && !tool->body ? query_lines(&query)
+						 : query_message(&query);
 	} else {
 		found = look_up(&query, slice_str(tool->query), &value);
-		if (found) {
-			fwrite(value.p, 1, value.n, stdout);
-			putchar('\n');
-		}
+		if (found)
+			map_print_value(tool, slice_str(tool->query), value);
 	}
 	arena_destroy(&query.arena);
 	return found ? 0 : 1;
@@ -249,9 +237,9 @@ static void list_table(struct map_tool *tool, struct table *table)
 			map_fatal("%.*s", SL_ARG(value));
 		if (result != TABLE_FOUND)
 			break;
-		if (tool->file_content && !map_decode(value, arenas[turn], &value))
+		if (tool->file_content && !file_value_decode(value, arenas[turn], &value))
 			map_fatal("key %.*s: the value is not base64", SL_ARG(key));
-		print_entry(tool, key, value);
+		map_print_entry(tool, key, value);
 	}
 	arena_destroy(&arenas[0]);
 	arena_destroy(&arenas[1]);

@@ -51,7 +51,7 @@ static void take_option(struct map_tool *tool, int option)
 {
 	switch (option) {
 	case 'b':
-		tool->input = MAP_BODY;
+		tool->body = true;
 		break;
 	case 'c':
 		tool->command.config_dir = optarg;
@@ -66,7 +66,7 @@ static void take_option(struct map_tool *tool, int option)
 		tool->file_content = true;
 		break;
 	case 'h':
-		tool->input = MAP_HEADERS;
+		tool->headers = true;
 		break;
 	case 'i':
 		tool->incremental = true;
@@ -99,10 +99,19 @@ static void take_option(struct map_tool *tool, int option)
 		tool->ignore_existing = true;
 		tool->replace = false;
 		break;
-	case 'm': /* MIME structure is not looked at */
+	case 'j':
+		tool->json = true;
+		break;
+	case 'm':
+		tool->mime = true;
+		break;
 	case 'u':
+		tool->no_utf8 = true;
+		break;
 	case 'U':
-	case 'v':
+		tool->utf8_content = true;
+		break;
+	case 'v': /* there is nothing more to say */
 		break;
 	default:
 		usage(tool);
@@ -120,6 +129,17 @@ static void read_options(struct map_tool *tool, int argc, char **argv)
 	}
 	if (modes > 1)
 		map_fatal("specify only one of -s -q or -d");
+	if ((tool->headers || tool->body || tool->mime) &&
+	    (tool->query == NULL || strcmp(tool->query, "-") != 0))
+		map_fatal("specify -b -h or -m only with \"-q -\"");
+	if (tool->mime && !tool->headers && !tool->body)
+		map_warn("ignoring -m without -b or -h");
+}
+
+bool map_checks_utf8(const struct map_tool *tool)
+{
+	return tool->command.settings->smtputf8_enable && !tool->no_utf8 &&
+	       (tool->utf8_content || (!tool->headers && !tool->body));
 }
 
 static void create_set(struct map_tool *tool)

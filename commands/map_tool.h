@@ -9,12 +9,6 @@
 #include "commands/command.h"
 #include "table/table.h"
 
-enum map_query_input {
-	MAP_LINES,   /* -q -: one key a line */
-	MAP_HEADERS, /* -h: logical header lines of a message */
-	MAP_BODY     /* -b: its body lines */
-};
-
 /* One line of a source was understood, is to be left out, or ends the work. */
 enum map_line { MAP_LINE_OK, MAP_LINE_SKIP };
 
@@ -41,7 +35,13 @@ struct map_tool {
 	bool file_content; /* -F */
 	bool nul;
 	bool no_nul;
-	enum map_query_input input;
+	bool json;
+	bool mime;
+	bool no_utf8;	   /* -u */
+	bool utf8_content; /* -U: headers and bodies are checked, too */
+	/* -h, -b: what `-q -` reads is a message, and its headers, the lines of its body, or both are the keys */
+	bool headers;
+	bool body;
 
 	struct table_set *set;
 };
@@ -58,11 +58,14 @@ int map_list(struct map_tool *tool, char **maps);
 void map_build(struct map_tool *tool, const char *map);
 int map_delete(struct map_tool *tool, char **maps);
 
+/* map_print_entry, map_print_value - of -s and -q: a line each. */
+void map_print_entry(const struct map_tool *tool, struct slice key, struct slice value);
+void map_print_value(const struct map_tool *tool, struct slice key, struct slice value);
+
+/* map_checks_utf8 - keys, values and sources have to be UTF-8. */
+bool map_checks_utf8(const struct map_tool *tool);
+
 /* map_read_line - a line of standard input without its end; false at end of file. */
 bool map_read_line(struct arena *arena, struct slice *line);
-
-/* map_decode_file, map_encode_files - -F: base64 of what files hold. */
-bool map_decode(struct slice text, struct arena *arena, struct slice *out);
-struct slice map_encode_files(struct slice names, struct arena *arena);
 
 #endif

@@ -23,8 +23,8 @@ int main(int argc, char **argv)
 {
 	struct map_tool tool = {
 	    .command = {.name = "postalias", .failure = 1, .warnings = true},
-	    .options = "c:d:finNopq:rsuvw",
-	    .usage = "[-finNoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
+	    .options = "c:d:fijnNopq:rsuvw",
+	    .usage = "[-fijnNoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
 	    .separator = ":\t",
 	    .aliases = true,
 	    .parse = parse,

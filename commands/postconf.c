@@ -226,7 +226,8 @@ static void run(struct postconf *pc, const struct request *request, char **args,
 		return;
 	case ACTION_MAPS:
 		show_words(pc,
-			   "cidr inline lmdb pcre pipemap regexp static texthash unionmap unix");
+			   "btree cdb cidr environ fail hash inline internal lmdb pcre pipemap randmap "
+			   "regexp static texthash unionmap unix");
 		return;
 	case ACTION_MASTER:
 		load_main(pc, request);

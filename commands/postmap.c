@@ -28,8 +28,8 @@ int main(int argc, char **argv)
 {
 	struct map_tool tool = {
 	    .command = {.name = "postmap", .failure = 1, .warnings = true},
-	    .options = "bc:d:fFhimnNopq:rsuUvw",
-	    .usage = "[-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
+	    .options = "bc:d:fFhijmnNopq:rsuUvw",
+	    .usage = "[-bfFhijmnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
 	    .separator = "\t",
 	    .parse = parse,
 	};

@@ -221,6 +221,14 @@ int os_linkat(int from_dir, const char *from, int to_dir, const char *to)
 	return linkat(from_dir, from, to_dir, to, 0);
 }
 
+int os_link_open(int fd, int to_dir, const char *to)
+{
+	char from[32];
+
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, from, to_dir, to, AT_SYMLINK_FOLLOW);
+}
+
 int os_unlinkat(int dirfd, const char *path, int flags)
 {
 	return unlinkat(dirfd, path, flags);

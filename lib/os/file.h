@@ -57,6 +57,8 @@ int os_renameat(int from_dir, const char *from, int to_dir, const char *to);
 /* os_renameat_noreplace - EEXIST when the new name is taken. */
 int os_renameat_noreplace(int from_dir, const char *from, int to_dir, const char *to);
 int os_linkat(int from_dir, const char *from, int to_dir, const char *to);
+/* os_link_open - a name for an open file that may have none (O_TMPFILE); needs /proc. */
+int os_link_open(int fd, int to_dir, const char *to);
 int os_unlinkat(int dirfd, const char *path, int flags);
 int os_mkdirat(int dirfd, const char *path, mode_t mode);
 int os_fchmod(int fd, mode_t mode);

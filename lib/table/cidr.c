@@ -11,6 +11,9 @@ static void *cidr_compile(struct table_content *content, const struct pattern_ru
 	enum ip_net_error error;
 
 	slice_next(rest, " \t\r\n\v\f", &word);
+	/* [2001:db8::/32] is as good as [2001:db8::]/32 */
+	if (word.n > 2 && word.p[0] == '[' && word.p[word.n - 1] == ']' && slice_find(word, '/') > 0)
+		word = slice_sub(word, 1, word.n - 1);
 	error = ip_net_parse(word, net);
 	if (error == IP_NET_OK)
 		return net;
@@ -43,7 +46,7 @@ static enum pattern_outcome cidr_match(struct table_content *content, void *matc
 static const struct pattern_type cidr_pattern = {.compile = cidr_compile,
 						 .match = cidr_match,
 						 .begin = cidr_begin,
-						 .needs_result = true};
+						 .strict = true};
 
 static void cidr_load(struct table_content *content)
 {

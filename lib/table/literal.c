@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* literal - tables with literal keys that are held in memory: texthash, inline; and static, fail. */
+/* literal - tables with literal keys that are held in memory: texthash, inline. */
 #include "base/map.h"
+#include "table/file_value.h"
 #include "table/source.h"
 #include "table/table_type.h"
 
@@ -121,6 +122,11 @@ static void texthash_line(struct table_content *content, const struct source *so
 				       "%s, line %u: record is in \"key: value\" format; "
 				       "is this an alias file?",
 				       source_name(content), source->first);
+		if ((content->flags & TABLE_FILES) && !file_value_encode(value, content->arena, &value)) {
+			table_set_warn(content->set, "%s, line %u: %.*s: skipping this entry", source_name(content),
+				       source->first, SL_ARG(value));
+			return;
+		}
 		if (literal_put(content, key, value, false))
 			return;
 		if (!(content->flags & TABLE_DUP_WARN)) {
@@ -172,6 +178,8 @@ static bool inline_entry(struct table_content *content, struct slice word)
 	}
 	if (key.n == 0)
 		return false;
+	if (!table_content_files(content, &value))
+		return false;
 	literal_put(content, key, value, true);
 	return true;
 }
@@ -189,6 +197,8 @@ static void inline_load(struct table_content *content)
 	while (source_word(&rest, &word)) {
 		any = true;
 		if (!inline_entry(content, word)) {
+			if (!slice_is_null(content->error))
+				return;
 			table_content_fail(content, "bad entry \"%.*s\": need key=value",
 					   SL_ARG(word));
 			return;
@@ -196,29 +206,6 @@ static void inline_load(struct table_content *content)
 	}
 	if (!any)
 		table_content_fail(content, "bad syntax: empty table");
-}
-
-/* static: every key has the same value; { } around it allow white space at its ends. */
-static void static_load(struct table_content *content)
-{
-	struct slice *value = ARENA_NEW(content->arena, struct slice);
-
-	if (!source_braced(content->name, value))
-		*value = content->name;
-	content->state = value;
-}
-
-static enum table_result static_lookup(struct table_content *content, struct slice key,
-				       struct arena *arena, struct slice *value)
-{
-	(void)key;
-	*value = arena_dup(arena, *(struct slice *)content->state);
-	return TABLE_FOUND;
-}
-
-static void fail_load(struct table_content *content)
-{
-	table_content_fail(content, "always fails");
 }
 
 const struct table_type table_texthash = {.name = "texthash",
@@ -233,6 +220,3 @@ const struct table_type table_inline = {.name = "inline",
 					.lookup = literal_lookup,
 					.next = literal_next,
 					.unload = literal_unload};
-const struct table_type table_static = {
-    .name = "static", .literal_keys = true, .load = static_load, .lookup = static_lookup};
-const struct table_type table_fail = {.name = "fail", .literal_keys = true, .load = fail_load};

@@ -2,8 +2,8 @@
 #include "table/lmdb_write.h"
 #include "base/check.h"
 #include "os/file.h"
-#include "os/process.h"
 #include "table/lmdb_read.h"
+#include "table/new_file.h"
 
 #include <errno.h>
 #include <lmdb.h>
@@ -11,6 +11,8 @@
 #include <stdlib.h>
 
 #define MAP_START ((size_t)16 * 1024 * 1024)
+/* Address space for what an update adds to a file: plenty, for one transaction makes it. Pages cost nothing. */
+#define MAP_ROOM ((size_t)1 << (sizeof(size_t) > 4 ? 36 : 28))
 /* A build commits this often, so that liblmdb need not hold all of it in memory. */
 #define BATCH 20000
 
@@ -26,15 +28,14 @@ struct change {
 struct lmdb_writer {
 	struct arena *arena; /* changes since the last commit */
 	char *path;
-	char *temporary; /* the new file beside it; NULL: in place */
-	int fd;          /* the file in place, locked; or the old one, locked at the end */
+	struct new_file file; /* a build's; its descriptor is -1 when it is made in place */
+	int fd;		      /* the file in place, locked */
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi;
 	size_t map_size;
 	struct change *first, **last;
 	size_t pending;
-	bool emptied; /* in place: the transaction began with dropping all there was */
 	char error[512];
 };
 
@@ -52,18 +53,15 @@ static void fail(struct lmdb_writer *writer, const char *what, const char *why)
 static struct lmdb_writer *writer_new(const char *path)
 {
 	struct lmdb_writer *writer = calloc(1, sizeof(*writer));
-	struct stat st;
 
 	if (writer == NULL)
 		out_of_memory();
-	/* what a symbolic link leads to is replaced, not the link */
-	if (os_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
-		writer->path = realpath(path, NULL);
-	if (writer->path == NULL && (writer->path = strdup(path)) == NULL)
-		out_of_memory();
 	writer->arena = arena_create();
+	writer->path = strdup(path);
+	if (writer->path == NULL)
+		out_of_memory();
 	writer->last = &writer->first;
-	writer->fd = -1;
+	writer->fd = writer->file.fd = -1;
 	writer->map_size = MAP_START;
 	return writer;
 }
@@ -94,32 +92,6 @@ static bool open_env(struct lmdb_writer *writer, const char *path, unsigned flag
 	return begin(writer);
 }
 
-/* create_beside - an empty file of a new name, with the old one's owner; false with errno. */
-static bool create_beside(struct lmdb_writer *writer, mode_t mode, const struct stat *old)
-{
-	char name[4096];
-	int fd;
-
-	snprintf(name, sizeof(name), "%s.new.%ld", writer->path, (long)os_pid());
-	writer->temporary = strdup(name);
-	if (writer->temporary == NULL)
-		out_of_memory();
-	os_unlinkat(AT_FDCWD, name, 0);
-	fd = os_openat(AT_FDCWD, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	/* only root can give a file away; for others it is theirs before and after */
-	if (fd >= 0 && old != NULL && os_euid() == 0)
-		(void)os_fchown(fd, old->st_uid, old->st_gid);
-	if (fd >= 0 && os_fchmod(fd, mode & 0777) == 0) {
-		os_close(fd);
-		return true;
-	}
-	if (fd >= 0)
-		os_close(fd);
-	free(writer->temporary);
-	writer->temporary = NULL;
-	return false;
-}
-
 /* open_in_place - the file that is there, locked against other writers, and found to be whole. */
 static bool open_in_place(struct lmdb_writer *writer)
 {
@@ -146,31 +118,38 @@ static bool open_in_place(struct lmdb_writer *writer)
 		}
 		lmdb_reader_destroy(&reader);
 	}
-	while (writer->map_size < (size_t)held.st_size * 2)
-		writer->map_size *= 2;
+	/* the old pages stay until the new ones count */
+	writer->map_size = (size_t)held.st_size * 2 + MAP_ROOM;
 	return open_env(writer, writer->path, 0);
+}
+
+/* build_in_place - where no file can be made: empty the old one and fill it again, in one transaction. */
+static void build_in_place(struct lmdb_writer *writer)
+{
+	int rc;
+
+	if (!open_in_place(writer))
+		return;
+	rc = mdb_drop(writer->txn, writer->dbi, 0);
+	if (rc != 0)
+		fail(writer, "empty", mdb_strerror(rc));
 }
 
 struct lmdb_writer *lmdb_build(const char *path, mode_t mode)
 {
 	struct lmdb_writer *writer = writer_new(path);
 	struct stat old;
-	bool exists = os_fstatat(AT_FDCWD, path, &old, 0) == 0;
-	int error, rc;
+	int error;
 
-	if (create_beside(writer, exists ? old.st_mode : mode, exists ? &old : NULL)) {
-		open_env(writer, writer->temporary, MDB_NOSYNC);
+	if (new_file_create(path, mode, &writer->file)) {
+		open_env(writer, new_file_path(&writer->file), MDB_NOSYNC);
 		return writer;
 	}
 	error = errno;
-	if (!exists || (error != EACCES && error != EPERM)) {
+	if ((error == EACCES || error == EPERM) && os_fstatat(AT_FDCWD, path, &old, 0) == 0)
+		build_in_place(writer);
+	else
 		fail(writer, "create", strerror(error));
-	} else if (open_in_place(writer)) {
-		writer->emptied = true;
-		rc = mdb_drop(writer->txn, writer->dbi, 0);
-		if (rc != 0)
-			fail(writer, "empty", mdb_strerror(rc));
-	}
 	return writer;
 }
 
@@ -204,11 +183,13 @@ static int apply(struct lmdb_writer *writer, const struct change *change)
 	return mdb_put(writer->txn, writer->dbi, &key, &value, change->append ? MDB_APPEND : 0);
 }
 
-/* grow - a larger map, and the changes of the lost transaction again. */
+/* grow - a larger map, and the changes of the lost transaction again. What is made in place has room enough. */
 static int grow(struct lmdb_writer *writer)
 {
 	int rc;
 
+	if (writer->file.fd < 0)
+		return MDB_MAP_FULL;
 	for (;;) {
 		mdb_txn_abort(writer->txn);
 		writer->txn = NULL;
@@ -219,8 +200,6 @@ static int grow(struct lmdb_writer *writer)
 			return rc;
 		if (!begin(writer))
 			return EIO;
-		if (writer->emptied)
-			rc = mdb_drop(writer->txn, writer->dbi, 0);
 		for (struct change *change = writer->first; change != NULL && rc == 0;
 		     change = change->next)
 			rc = apply(writer, change);
@@ -268,9 +247,9 @@ static enum lmdb_change change(struct lmdb_writer *writer, const struct change *
 	}
 	if (rc == MDB_NOTFOUND)
 		return LMDB_UNCHANGED;
-	if (rc == 0) {
+	if (rc == 0 && writer->file.fd >= 0) {
 		remember(writer, wanted);
-		if (writer->temporary != NULL && writer->pending >= BATCH)
+		if (writer->pending >= BATCH)
 			rc = commit_batch(writer);
 	}
 	if (rc != 0)
@@ -311,53 +290,9 @@ enum lmdb_change lmdb_delete(struct lmdb_writer *writer, struct slice key)
 	return change(writer, &wanted);
 }
 
-/* sync_directory - of a file's name. */
-static int sync_directory(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char name[4096] = ".";
-	int fd, rc;
-
-	if (slash != NULL)
-		snprintf(name, sizeof(name), "%.*s", (int)(slash - path) + 1, path);
-	fd = os_openat(AT_FDCWD, name, O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		return -1;
-	rc = os_sync_dir(fd);
-	os_close(fd);
-	return rc;
-}
-
-/* put_in_place - sync the new file, lock out who updates the old one, and take its name. */
-static bool put_in_place(struct lmdb_writer *writer)
-{
-	int fd = os_openat(AT_FDCWD, writer->temporary, O_RDWR, 0);
-	bool synced = fd >= 0 && os_fsync(fd) == 0;
-
-	if (fd >= 0)
-		synced &= os_close(fd) == 0;
-	if (!synced) {
-		fail(writer, "sync", strerror(errno));
-		return false;
-	}
-	writer->fd = os_openat(AT_FDCWD, writer->path, O_RDONLY | O_NONBLOCK, 0);
-	if (writer->fd >= 0)
-		os_lock(writer->fd, true, true);
-	if (os_renameat(AT_FDCWD, writer->temporary, AT_FDCWD, writer->path) < 0) {
-		fail(writer, "rename to", strerror(errno));
-		return false;
-	}
-	free(writer->temporary);
-	writer->temporary = NULL;
-	if (sync_directory(writer->path) < 0) {
-		fail(writer, "sync the directory of", strerror(errno));
-		return false;
-	}
-	return true;
-}
-
 bool lmdb_finish(struct lmdb_writer *writer)
 {
+	const char *what;
 	int rc;
 
 	if (writer->error[0] != '\0')
@@ -375,7 +310,10 @@ bool lmdb_finish(struct lmdb_writer *writer)
 	}
 	mdb_env_close(writer->env);
 	writer->env = NULL;
-	return writer->temporary == NULL || put_in_place(writer);
+	if (writer->file.fd < 0 || new_file_place(&writer->file, &what))
+		return true;
+	fail(writer, what, strerror(errno));
+	return false;
 }
 
 void lmdb_abort(struct lmdb_writer **writer)
@@ -388,12 +326,10 @@ void lmdb_abort(struct lmdb_writer **writer)
 		mdb_txn_abort(w->txn);
 	if (w->env != NULL)
 		mdb_env_close(w->env);
-	if (w->temporary != NULL)
-		os_unlinkat(AT_FDCWD, w->temporary, 0);
+	new_file_end(&w->file);
 	if (w->fd >= 0)
 		os_close(w->fd);
 	arena_destroy(&w->arena);
-	free(w->temporary);
 	free(w->path);
 	free(w);
 	*writer = NULL;

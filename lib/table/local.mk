@@ -1,25 +1,36 @@
 noinst_LIBRARIES += lib/libtable.a
 lib_libtable_a_SOURCES = \
 	lib/table/alias_line.c lib/table/alias_line.h \
+	lib/table/cdb.c \
+	lib/table/cdb_read.c lib/table/cdb_read.h lib/table/cdb_write.h \
 	lib/table/cidr.c \
 	lib/table/combine.c \
+	lib/table/file_value.c lib/table/file_value.h \
 	lib/table/literal.c \
 	lib/table/lmdb.c \
 	lib/table/lmdb_read.c lib/table/lmdb_read.h \
 	lib/table/lmdb_write.c lib/table/lmdb_write.h \
 	lib/table/match_list.c lib/table/match_list.h \
+	lib/table/new_file.c lib/table/new_file.h \
 	lib/table/pattern.c lib/table/pattern.h \
 	lib/table/pcre.c \
 	lib/table/regexp.c \
+	lib/table/small.c \
 	lib/table/source.c lib/table/source.h \
 	lib/table/table.c lib/table/table.h lib/table/table_type.h \
 	lib/table/table_list.c \
 	lib/table/unix.c
+if HAVE_CDB
+lib_libtable_a_SOURCES += lib/table/cdb_write.c
+else
+lib_libtable_a_SOURCES += lib/table/cdb_none.c
+endif
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_table
 tests_unit_test_table_SOURCES = tests/unit/test_table.c tests/unit/unit.h
-tests_unit_test_table_LDADD = lib/libtable.a $(LIBS_OS) $(LMDB_LIBS) $(PCRE2_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_table_LDADD = lib/libtable.a $(LIBS_OS) $(LMDB_LIBS) $(CDB_LIBS) $(PCRE2_LIBS) \
+	$(CMOCKA_LIBS)
 endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_lmdb tests/fuzz/fuzz_table

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "table/pattern.h"
 #include "base/buffer.h"
+#include "table/file_value.h"
 #include "table/source.h"
 
 /* No result is longer, however often a group is repeated in it. */
@@ -211,8 +212,14 @@ static void parse_if(struct table_content *content, const struct pattern_type *t
 	rule->end = SIZE_MAX;
 	if (!parse_pattern(content, type, rule, &rest))
 		return;
-	if (rest.n > 0)
-		pattern_warn(content, rule, "ignoring extra text after IF statement:", rest);
+	if (rest.n > 0) {
+		pattern_warn(content, rule,
+			     type->strict ? "extra text after IF: skipping this rule:"
+					  : "ignoring extra text after IF statement:",
+			     rest);
+		if (type->strict)
+			return;
+	}
 	add_rule(content, rule);
 }
 
@@ -227,8 +234,12 @@ static void parse_rule(struct table_content *content, const struct pattern_type 
 	}
 	if (take_keyword(&line, SL("endif"))) {
 		if (line.n > 0)
-			pattern_warn(content, &rule, "ignoring extra text after ENDIF:", line);
-		close_if(content, &rule);
+			pattern_warn(content, &rule,
+				     type->strict ? "extra text after ENDIF: skipping this rule:"
+						  : "ignoring extra text after ENDIF:",
+				     line);
+		if (line.n == 0 || !type->strict)
+			close_if(content, &rule);
 		return;
 	}
 	if (!parse_pattern(content, type, &rule, &line))
@@ -236,14 +247,19 @@ static void parse_rule(struct table_content *content, const struct pattern_type 
 	rule.result = arena_dup(content->arena, line);
 	if (line.n == 0) {
 		pattern_warn(content, &rule,
-			     type->needs_result ? "no lookup result: skipping this rule"
+			     type->strict ? "no lookup result: skipping this rule"
 						: "no replacement text: using empty string",
 			     SL_NULL);
-		if (type->needs_result)
+		if (type->strict)
 			return;
 	}
-	if (type->groups == NULL || check_result(content, type, &rule))
-		add_rule(content, &rule);
+	if (type->groups != NULL && !check_result(content, type, &rule))
+		return;
+	if ((content->flags & TABLE_FILES) && !file_value_encode(rule.result, content->arena, &rule.result)) {
+		pattern_warn(content, &rule, "skipping this rule:", rule.result);
+		return;
+	}
+	add_rule(content, &rule);
 }
 
 static void close_open_ifs(struct table_content *content)

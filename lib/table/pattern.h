@@ -53,7 +53,7 @@ struct pattern_type {
 	bool (*begin)(struct table_content *content, struct slice key);
 	/* groups - how many () the pattern has; NULL: results are not expanded. */
 	unsigned (*groups)(const void *matcher);
-	bool needs_result; /* a rule without result is left out; else its result is empty */
+	bool strict; /* a rule without result, if and endif with more behind them are left out, rather than mended */
 };
 
 void pattern_load(struct table_content *content, const struct pattern_type *type);

@@ -6,6 +6,8 @@
 #include "base/check.h"
 #include "table/pattern.h"
 
+#include <stdio.h>
+
 /* Bounds of one match: backtracking steps, kilobytes of heap, nesting. */
 #define MATCH_LIMIT 200000
 #define HEAP_LIMIT 4096
@@ -58,7 +60,7 @@ static bool parse_flags(struct slice text, uint32_t *flags)
 		case 'U':
 			*flags ^= PCRE2_UNGREEDY;
 			break;
-		case 'X': /* of PCRE 1 only; nothing is left for it to do */
+		case 'X': /* of PCRE 1 only: pcre_compile tells */
 			break;
 		default:
 			return false;
@@ -72,16 +74,18 @@ static void *compile(struct table_content *content, const struct pattern_rule *r
 {
 	struct pcre_state *state = state_of(content);
 	struct matcher *matcher = ARENA_NEW(content->arena, struct matcher);
-	PCRE2_SIZE at;
+	PCRE2_SIZE at = 0;
 	int error;
 
 	matcher->code = pcre2_compile((PCRE2_SPTR)(pattern.p ? pattern.p : ""), pattern.n, flags,
 				      &error, &at, NULL);
 	if (matcher->code == NULL) {
 		PCRE2_UCHAR why[256];
+		char text[320];
 
 		pcre2_get_error_message(error, why, sizeof(why));
-		pattern_warn(content, rule, (const char *)why, pattern);
+		snprintf(text, sizeof(text), "error at offset %zu: %s:", at, (const char *)why);
+		pattern_warn(content, rule, text, pattern);
 		return NULL;
 	}
 	pcre2_pattern_info(matcher->code, PCRE2_INFO_CAPTURECOUNT, &matcher->groups);
@@ -106,6 +110,8 @@ static void *pcre_compile(struct table_content *content, const struct pattern_ru
 		pattern_warn(content, rule, "unknown regexp option: skipping this rule", options);
 		return NULL;
 	}
+	if (slice_find(options, 'X') >= 0)
+		pattern_warn(content, rule, "ignoring flag X: PCRE2 always complains of unknown escapes", SL_NULL);
 	return compile(content, rule, pattern, flags);
 }
 

@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "table/file_value.h"
 #include "table/source.h"
 #include "table/table_type.h"
 
@@ -39,8 +40,10 @@ struct table_set {
 };
 
 static const struct table_type *const types[] = {
-    &table_cidr, &table_fail,   &table_inline,   &table_lmdb,     &table_pcre, &table_pipemap,
-    &table_regexp, &table_static, &table_texthash, &table_unionmap, &table_unix,
+    &table_cdb,
+    &table_cidr,   &table_environ, &table_fail,	  &table_inline, &table_internal,
+    &table_lmdb,   &table_pcre,	   &table_pipemap, &table_randmap, &table_regexp,
+    &table_static, &table_texthash, &table_unionmap, &table_unix,
 };
 
 struct table_set *table_set_create(const struct table_config *config)
@@ -227,6 +230,20 @@ bool table_content_text(struct table_content *content, struct slice *text)
 	return table_content_open(content, path) && read_file(content, text);
 }
 
+bool table_content_files(struct table_content *content, struct slice *value)
+{
+	struct slice held;
+
+	if (!(content->flags & TABLE_FILES))
+		return true;
+	if (file_value_encode(*value, content->arena, &held)) {
+		*value = held;
+		return true;
+	}
+	table_content_fail(content, "%.*s", SL_ARG(held));
+	return false;
+}
+
 /* find_type - the types that other software's files are named after lead to ours. */
 static const struct table_type *find_type(struct slice name)
 {
@@ -269,8 +286,8 @@ static void table_load(struct table_set *set, struct table *table, struct slice 
 
 	split_spec(set, spec, &type, &name);
 	table->type = find_type(type);
-	content_load(table->type, set, flags, spec, name, content);
-	if (slice_is_null(type))
+	content_load(name.n > 0 ? table->type : NULL, set, flags, spec, name, content);
+	if (slice_is_null(type) || name.n == 0)
 		table_content_fail(content, "need \"type:name\" here");
 	else if (table->type == NULL)
 		table_content_fail(content, "unsupported table type \"%.*s\"", SL_ARG(type));

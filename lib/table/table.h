@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * table - lookups in "type:name" tables: lmdb, texthash, inline, static, regexp, pcre, cidr, fail,
- * unix, unionmap, pipemap. hash: and btree: mean the lmdb file beside the same source; "proxy:" in
+ * table - lookups in "type:name" tables: lmdb, cdb, texthash, inline, static, randmap, regexp, pcre, cidr, environ,
+ * internal, fail, unix, unionmap, pipemap. hash: and btree: mean the lmdb file beside the same source; "proxy:" in
  * front of a table is dropped.
  *
  * A table_set owns every table and list that is opened through it; a table opened twice with the
@@ -66,7 +66,7 @@ bool table_set_changed(struct table_set *set);
 #define TABLE_KEEP_NUL 8u /* lmdb: look only for keys that end in NUL (postmap -N) */
 #define TABLE_NO_NUL 16u  /* lmdb: look only for keys that do not (postmap -n) */
 #define TABLE_DUP_WARN 32u /* texthash: the first of two equal keys counts; else they spoil the table */
-
+#define TABLE_FILES 64u /* sources and names give names of files; the value is what those hold, in base64 */
 
 /* table_open - never NULL; owned by the set. */
 struct table *table_open(struct table_set *set, struct slice spec, unsigned flags);

@@ -39,12 +39,16 @@ struct table_type {
 	void (*unload)(struct table_content *content);
 };
 
+extern const struct table_type table_cdb;
 extern const struct table_type table_cidr;
+extern const struct table_type table_environ;
 extern const struct table_type table_fail;
 extern const struct table_type table_inline;
+extern const struct table_type table_internal;
 extern const struct table_type table_lmdb;
 extern const struct table_type table_pcre;
 extern const struct table_type table_pipemap;
+extern const struct table_type table_randmap;
 extern const struct table_type table_regexp;
 extern const struct table_type table_static;
 extern const struct table_type table_texthash;
@@ -67,5 +71,7 @@ bool table_content_open(struct table_content *content, const char *path);
  * "{ {line}, {line} }". False: content->error tells.
  */
 bool table_content_text(struct table_content *content, struct slice *text);
+/* table_content_files - with TABLE_FILES, a value that names files becomes what they hold; false: content->error. */
+bool table_content_files(struct table_content *content, struct slice *value);
 
 #endif
