@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "bounce/notice.h"
+#include "bounce/wording.h"
 #include "address/address.h"
 #include "message/dsn.h"
 #include "message/header.h"
@@ -8,33 +9,6 @@
 
 #define TEXT_COLUMNS 78
 #define TEXT_INDENT "    "
-
-/* What differs between the kinds of report. */
-struct wording {
-	const char *subject;
-	enum report_action action;
-	const char *text; /* lines end in LF */
-	const char *part; /* Content-Description of the returned message */
-};
-
-static const struct wording wordings[] = {
-    [BOUNCE_KIND_FAILURE] = {"Undelivered Mail Returned to Sender", REPORT_FAILED,
-			     "Your message could not be delivered to the recipients named below, and it\n"
-			     "will not be tried again. It is attached.\n"
-			     "\n"
-			     "If you need help, write to postmaster and include this report.\n",
-			     "Undelivered Message"},
-    [BOUNCE_KIND_DELAY] = {"Delayed Mail (still being retried)", REPORT_DELAYED,
-			   "Your message has not reached the recipients named below yet. Nothing needs\n"
-			   "to be done: it is kept, and delivery is tried again.\n",
-			   "Undelivered Message"},
-    [BOUNCE_KIND_SUCCESS] = {"Successful Mail Delivery Report", REPORT_DELIVERED,
-			     "Your message was delivered to the recipients named below. Where it was\n"
-			     "handed to a system that does not report deliveries, no more will be heard.\n",
-			     "Message"},
-    [BOUNCE_KIND_VERIFY] = {"Mail Delivery Status Report", REPORT_DELIVERED,
-			    "This is the delivery report that you asked for.\n", "Message"},
-};
 
 bool notice_due(enum bounce_kind kind, uint32_t notify)
 {

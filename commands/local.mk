@@ -2,7 +2,9 @@
 
 sbin_PROGRAMS += commands/postconf
 commands_postconf_SOURCES = commands/postconf.c commands/postconf.h commands/postconf_edit.c \
-	commands/postconf_master.c commands/postconf_show.c commands/postconf_usage.c
+	commands/postconf_edit_master.c commands/postconf_facts.c commands/postconf_file.c \
+	commands/postconf_master.c commands/postconf_notice.c commands/postconf_put.c \
+	commands/postconf_show.c commands/postconf_usage.c bounce/wording.c bounce/wording.h
 commands_postconf_LDADD = lib/libconfig.a $(LIBS_OS)
 
 # The settings, the log, and how to give up: what a command with $(COMMAND) links with at least.

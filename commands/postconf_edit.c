@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * postconf_edit - change main.cf as a person would: each named line where it stands, comments and
- * order as they are, new ones at the end. The new file takes the old one's place only once it is on
- * disk.
+ * order as they are, new ones at the end.
  */
 #include "commands/postconf.h"
-
-#include "config/source.h"
-#include "os/file.h"
-
-#include <errno.h>
 
 struct edit {
 	struct slice name;
@@ -127,60 +121,15 @@ static void rewrite(struct postconf *pc, enum edit_action action, struct edit *e
 	}
 }
 
-/* open_new - DIR/main.cf.tmp, empty and ours alone, with the old file's owner and mode. */
-static int open_new(int dirfd, const char *dir)
-{
-	struct stat st;
-	int fd;
-
-	fd = os_openat(dirfd, "main.cf.tmp", O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		postconf_fatal("create %s/main.cf.tmp: %s", dir, strerror(errno));
-	if (os_lock(fd, true, true) < 0 || os_ftruncate(fd, 0) < 0)
-		postconf_fatal("lock %s/main.cf.tmp: %s", dir, strerror(errno));
-	if (os_fstatat(dirfd, "main.cf", &st, 0) < 0)
-		postconf_fatal("stat %s/main.cf: %s", dir, strerror(errno));
-	if (os_fchown(fd, st.st_uid, st.st_gid) < 0 || os_fchmod(fd, st.st_mode & 07777) < 0)
-		postconf_fatal("give %s/main.cf.tmp the owner and mode of main.cf: %s", dir,
-			       strerror(errno));
-	return fd;
-}
-
-static void replace(struct postconf *pc, int dirfd, int fd)
-{
-	if (buffer_overflowed(&pc->out))
-		postconf_fatal("the new main.cf is too large");
-	if (os_write_full(fd, pc->out.data, pc->out.len) < 0 || os_fsync(fd) < 0) {
-		int error = errno;
-
-		(void)os_unlinkat(dirfd, "main.cf.tmp", 0);
-		postconf_fatal("write %s/main.cf.tmp: %s", pc->dir, strerror(error));
-	}
-	if (os_renameat(dirfd, "main.cf.tmp", dirfd, "main.cf") < 0)
-		postconf_fatal("rename %s/main.cf.tmp: %s", pc->dir, strerror(errno));
-	if (os_close(fd) < 0 || os_sync_dir(dirfd) < 0)
-		postconf_fatal("sync %s: %s", pc->dir, strerror(errno));
-}
-
-void postconf_edit(struct postconf *pc, enum edit_action action, char **args, int count)
+void postconf_edit_main(struct postconf *pc, char **args, int count)
 {
 	struct edit *edits = ARENA_ARRAY(pc->arena, (size_t)count + 1, struct edit);
-	struct slice file;
-	struct slice text = SL_NULL;
-	int dirfd;
-	int fd;
+	struct edited_file file;
 
 	if (count == 0)
 		postconf_fatal("-e requires name=value argument");
-	parse_edits(action, args, count, edits);
-	dirfd = os_openat(AT_FDCWD, pc->dir, O_RDONLY | O_DIRECTORY, 0);
-	if (dirfd < 0)
-		postconf_fatal("open %s: %s", pc->dir, strerror(errno));
-	fd = open_new(dirfd, pc->dir);
-	/* Read only now, under the lock: what another postconf has just written counts. */
-	if (config_read(pc->dir, "main.cf", pc->arena, &pc->problems, &file, &text) != RES_OK)
-		postconf_fatal("%s", config_problem_text(pc->arena, &pc->problems.items[0]).p);
-	rewrite(pc, action, edits, count, file, text);
-	replace(pc, dirfd, fd);
-	(void)os_close(dirfd);
+	parse_edits(pc->edit, args, count, edits);
+	edited_file_open(pc, "main.cf", &file);
+	rewrite(pc, pc->edit, edits, count, file.path, file.text);
+	edited_file_commit(pc, &file);
 }

@@ -4,56 +4,12 @@
 
 #include <stdlib.h>
 
-#define FOLD_COLUMN 72
-
-/* squeeze - runs of white space as one space, or a line break where folding wants one. */
-static void put_words(struct postconf *pc, size_t column, struct slice text)
-{
-	struct slice word;
-	bool first = true;
-
-	while (slice_next(&text, " \t\r\n\v\f", &word)) {
-		if (!first && pc->fold && column + 1 + word.n > FOLD_COLUMN) {
-			buffer_append_str(&pc->out, "\n    ");
-			column = 4;
-		} else if (!first) {
-			buffer_append_byte(&pc->out, ' ');
-			column++;
-		}
-		buffer_append(&pc->out, word);
-		column += word.n;
-		first = false;
-	}
-}
-
-static struct slice shown_value(struct postconf *pc, struct slice name, struct slice value)
-{
-	struct slice expanded;
-	const char *wrong;
-
-	if (!pc->expand)
-		return value;
-	wrong = values_expand(&pc->values, value, pc->arena, &expanded);
-	if (wrong)
-		postconf_fatal("%.*s: %s", SL_ARG(name), wrong);
-	return expanded;
-}
-
 static void show(struct postconf *pc, struct slice name, struct slice value)
 {
-	size_t start = pc->out.len;
+	const struct parameter *p = parameter_declared(name);
+	bool raw = p && p->type == PARAM_RAW; /* its `$` is for the program that reads it */
 
-	if (pc->names_only) {
-		buffer_printf(&pc->out, "%.*s\n", SL_ARG(name));
-		return;
-	}
-	if (!pc->values_only)
-		buffer_printf(&pc->out, "%.*s =", SL_ARG(name));
-	value = slice_trim(shown_value(pc, name, value));
-	if (!pc->values_only && value.n > 0)
-		buffer_append_byte(&pc->out, ' ');
-	put_words(pc, pc->out.len - start, value);
-	buffer_append_byte(&pc->out, '\n');
+	postconf_put_pair(pc, name, raw || pc->names_only ? value : postconf_expanded(pc, name, value));
 }
 
 /* is_own - given by this program, not by a file or the user. */
@@ -72,6 +28,16 @@ static const struct given_value *given_by_user(const struct postconf *pc, struct
 	return given && !is_own(pc, given) ? given : NULL;
 }
 
+static void warn_unknown(struct slice name)
+{
+	struct slice nearest = parameter_nearest(name);
+
+	if (slice_is_null(nearest))
+		postconf_warn("%.*s: unknown parameter", SL_ARG(name));
+	else
+		postconf_warn("%.*s: unknown parameter (is %.*s meant?)", SL_ARG(name), SL_ARG(nearest));
+}
+
 void postconf_show_names(struct postconf *pc, char **names, int count)
 {
 	for (int i = 0; i < count; i++) {
@@ -79,7 +45,7 @@ void postconf_show_names(struct postconf *pc, char **names, int count)
 		struct slice value = values_raw(&pc->values, name);
 
 		if (slice_is_null(value))
-			postconf_warn("%s: unknown parameter", names[i]);
+			warn_unknown(name);
 		else if (!pc->only_given || given_by_user(pc, name))
 			show(pc, name, value);
 	}
@@ -101,7 +67,7 @@ static int by_name(const void *a, const void *b)
 static bool is_delivery(const struct master_service *service)
 {
 	static const char *const agents[] = {"smtp",  "lmtp",  "local",	  "virtual",
-					     "error", "retry", "discard", "pipe"};
+					     "error", "retry", "pipe"};
 
 	if (service->type != SERVICE_UNIX)
 		return false;
@@ -111,12 +77,30 @@ static bool is_delivery(const struct master_service *service)
 	return false;
 }
 
+/* is_service_name - made from a template for a transport of master.cf, even if it is declared by itself. */
+static bool is_service_name(const struct postconf *pc, struct slice name)
+{
+	struct slice transport;
+
+	if (parameter_find_template(name, &transport) == NULL)
+		return false;
+	for (size_t i = 0; i < pc->master_cf.count; i++)
+		if (is_delivery(&pc->master_cf.services[i]) &&
+		    slice_eq(pc->master_cf.services[i].name, transport))
+			return true;
+	return false;
+}
+
 static void add_declared(const struct postconf *pc, struct names *names)
 {
 	for (size_t i = 0; i < parameter_count; i++) {
 		struct slice name = parameter_slice(parameters[i].name);
+		unsigned class = pc->classes == CLASS_ALL    ? CLASS_ALL
+				 : is_service_name(pc, name) ? CLASS_SERVICE
+							     : CLASS_BUILTIN;
 
-		if (!parameters[i].template && (!pc->only_given || given_by_user(pc, name)))
+		if (!parameters[i].template && (pc->classes & class) &&
+		    (!pc->only_given || given_by_user(pc, name)))
 			names->items[names->count++] = name;
 	}
 }
@@ -138,30 +122,45 @@ static void add_templates(const struct postconf *pc, const struct master_service
 	}
 }
 
-/* add_own_names - what main.cf itself defines, if something uses it. */
+/* add_user_names - what main.cf itself defines, if something uses it, and what -o defines. */
 static void add_user_names(struct postconf *pc, struct names *names)
 {
-	struct map *used = postconf_used_names(pc, false);
+	struct usage usage;
 
+	usage_find(&pc->values, pc->main_cf.file, &pc->master_cf, pc->arena, NULL, &usage);
+	for (size_t i = 0; i < pc->values.count; i++) {
+		const struct given_value *given = &pc->values.given[i];
+
+		if (parameter_declared(given->name) == NULL &&
+		    (usage_has(&usage, given->name) || slice_is_null(given->file)))
+			names->items[names->count++] = given->name;
+	}
+	usage_free(&usage);
+}
+
+/* add_other_services - what main.cf sets for transports that master.cf does not have. */
+static void add_other_services(const struct postconf *pc, struct names *names)
+{
 	for (size_t i = 0; i < pc->values.count; i++) {
 		struct slice name = pc->values.given[i].name;
 
-		if (!parameter_find(name) && map_get(used, name))
+		if (parameter_declared(name) != NULL && parameter_find(name) == NULL)
 			names->items[names->count++] = name;
 	}
-	map_destroy(&used);
 }
 
 void postconf_show_all(struct postconf *pc)
 {
-	size_t room = parameter_count * (1 + pc->master_cf.count) + pc->values.count;
+	size_t room = parameter_count * (1 + pc->master_cf.count) + 2 * pc->values.count;
 	struct names names = {.items = ARENA_ARRAY(pc->arena, room, struct slice)};
 
 	add_declared(pc, &names);
-	for (size_t i = 0; i < pc->master_cf.count; i++)
+	for (size_t i = 0; i < pc->master_cf.count && (pc->classes & CLASS_SERVICE); i++)
 		if (is_delivery(&pc->master_cf.services[i]))
 			add_templates(pc, &pc->master_cf.services[i], &names);
-	if (!pc->defaults)
+	if (!pc->defaults && (pc->classes & CLASS_SERVICE))
+		add_other_services(pc, &names);
+	if (!pc->defaults && (pc->classes & CLASS_USER))
 		add_user_names(pc, &names);
 	qsort(names.items, names.count, sizeof(names.items[0]), by_name);
 	for (size_t i = 0; i < names.count; i++)

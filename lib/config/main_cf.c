@@ -4,9 +4,6 @@
 #include "base/buffer.h"
 #include "base/map.h"
 
-/* What one logical line may hold; more is cut off by the file's own size limit long before. */
-#define LOGICAL_LINE_LIMIT ((size_t)4 << 20)
-
 void line_reader_init(struct line_reader *reader, struct slice text)
 {
 	*reader = (struct line_reader){.rest = text, .number = 1};
@@ -57,7 +54,7 @@ bool line_reader_next(struct line_reader *reader, struct arena *arena, struct lo
 
 	if (!skip_to_first(reader, &line, &size))
 		return false;
-	buffer_init(&joined, LOGICAL_LINE_LIMIT);
+	buffer_init(&joined, reader->rest.n); /* a line is no longer than its file */
 	buffer_append(&joined, line);
 	*out = (struct logical_line){.first = reader->number, .begin = reader->offset};
 	advance(reader, size);
@@ -134,8 +131,11 @@ void main_cf_parse(struct slice text, struct slice file, struct arena *arena,
 		const char *wrong = main_cf_split(line.text, &entry.name, &entry.value);
 		uintptr_t place;
 
-		if (ascii_isspace(line.text.p[0]))
-			wrong = "the first line must not begin with white space";
+		if (ascii_isspace(line.text.p[0])) {
+			config_problem_add(problems, false, file, line.first, SL_NULL, "%s: \"%.*s\"",
+					   LINE_BEGINS_WITH_SPACE, SL_ARG(line.text));
+			continue;
+		}
 		if (slice_find(line.text, '\0') >= 0)
 			wrong = "a NUL byte in the line";
 		if (wrong) {

@@ -48,6 +48,9 @@ struct main_cf {
 	size_t count;
 };
 
+/* What is said of a first line that looks like a continued one; it is skipped, as in Postfix. */
+#define LINE_BEGINS_WITH_SPACE "logical line must not start with whitespace"
+
 /*
  * main_cf_parse - `text` must live as long as the arena. A name given twice: a warning. A line that
  * is no `name = value`: a fatal problem; the others are still read.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "config/master_cf.h"
 
+#include "base/ip.h"
 #include "config/level.h"
 #include "config/main_cf.h"
 #include "config/source.h"
@@ -101,12 +102,13 @@ static bool parse_endpoint(const struct line_parser *parser, struct slice name,
 {
 	ssize_t colon = slice_rfind(name, ':');
 	struct slice host = colon < 0 ? SL_NULL : slice_sub(name, 0, (size_t)colon);
+	struct ip_addr address;
 	uint64_t number;
 
 	service->port = colon < 0 ? name : slice_from(name, (size_t)colon + 1);
 	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
 		host = slice_sub(host, 1, host.n - 1);
-	else if (slice_find(host, ':') >= 0)
+	else if (slice_find(host, ':') >= 0 && !ip_parse(host, &address))
 		return bad(parser, 0, name, "port, host:port, [ipv6]:port");
 	service->host = host.n > 0 ? arena_dup(parser->arena, host) : SL_NULL;
 	if (service->port.n == 0 || slice_find(service->port, ']') >= 0 ||
@@ -161,11 +163,50 @@ static struct slice override_of(struct arena *arena, struct slice word)
 	return arena_printf(arena, "%.*s=%.*s", SL_ARG(name), SL_ARG(value));
 }
 
+/* wants_override - -o, or an option that ends in it: -vo. What follows is name=value. */
+static bool wants_override(struct slice arg)
+{
+	if (!slice_starts(arg, SL("-")) || !slice_ends(arg, SL("o")))
+		return false;
+	for (size_t i = 1; i + 1 < arg.n; i++)
+		if (arg.p[i] != 'v' && arg.p[i] != 'D')
+			return false;
+	return true;
+}
+
+/* count_options - how many arguments are options or belong to one: what follows is the program's own. */
+static size_t count_options(const struct master_service *service)
+{
+	size_t i = 0;
+
+	while (i < service->arg_count && service->args[i].n > 1 && service->args[i].p[0] == '-')
+		i += wants_override(service->args[i]) ? 2 : 1;
+	return i;
+}
+
+bool master_service_override(const struct master_service *service, size_t *at, struct slice *name,
+			     struct slice *value)
+{
+	size_t end = count_options(service);
+
+	while (*at < end && *at < service->arg_count) {
+		size_t i = (*at)++;
+
+		if (i > 0 && wants_override(service->args[i - 1]) &&
+		    main_cf_split(service->args[i], name, value) == NULL)
+			return true;
+		if (slice_starts(service->args[i], SL("-o")) && service->args[i].n > 2 &&
+		    main_cf_split(slice_from(service->args[i], 2), name, value) == NULL)
+			return true;
+	}
+	return false;
+}
+
 static bool add_argument(const struct line_parser *parser, struct master_service *service,
 			 struct slice word)
 {
-	bool after_o =
-	    service->arg_count > 0 && slice_eq(service->args[service->arg_count - 1], SL("-o"));
+	/* An -o that has not got its argument yet is the last one counted. */
+	bool after_o = count_options(service) > service->arg_count;
 
 	if (word.n >= 2 && word.p[0] == '{' && word.p[word.n - 1] == '}')
 		word = slice_trim(slice_sub(word, 1, word.n - 1));
@@ -211,7 +252,7 @@ static bool parse_command(const struct line_parser *parser, struct slice rest,
 	while (take_word(parser, &rest, &word))
 		if (!add_argument(parser, service, word))
 			return false;
-	if (service->arg_count > 0 && slice_eq(service->args[service->arg_count - 1], SL("-o")))
+	if (count_options(service) > service->arg_count)
 		config_problem_add(parser->problems, true, parser->file, parser->line,
 				   service->name, "-o without name=value behind it");
 	return parser->problems->fatal == fatal;
@@ -268,19 +309,30 @@ static struct master_service *new_service(struct master_cf *cf, size_t *size, st
 	return &cf->services[cf->count];
 }
 
-/* keep - count the service unless one of that name and type stands before it. */
+/* find_line - the service of that name and type; NULL when there is none yet. */
+static struct master_service *find_line(const struct master_cf *cf, struct slice name,
+					enum service_type type)
+{
+	for (size_t i = 0; i < cf->count; i++)
+		if (cf->services[i].type == type && slice_eq(cf->services[i].name, name))
+			return &cf->services[i];
+	return NULL;
+}
+
+/* keep - count the service; it takes the place of one of that name and type that stands before it. */
 static void keep(const struct line_parser *parser, struct master_cf *cf,
 		 const struct master_service *service)
 {
-	const struct master_service *old = master_cf_find(cf, service->name, service->type);
+	struct master_service *old = find_line(cf, service->name, service->type);
 
-	if (old)
-		config_problem_add(parser->problems, true, parser->file, parser->line, SL_NULL,
-				   "duplicate service \"%.*s %s\", first in line %u",
-				   SL_ARG(service->name), service_type_name(service->type),
-				   old->line);
-	else
+	if (old == NULL || parser->settings == NULL) {
 		cf->count++;
+		return;
+	}
+	config_problem_add(parser->problems, false, parser->file, parser->line, SL_NULL,
+			   "duplicate service \"%.*s %s\": this line counts, and line %u does not",
+			   SL_ARG(service->name), service_type_name(service->type), old->line);
+	*old = *service;
 }
 
 enum result master_cf_parse(struct slice text, struct slice file, const struct settings *settings,
@@ -303,11 +355,9 @@ enum result master_cf_parse(struct slice text, struct slice file, const struct s
 		parser.line = line.first;
 		parser.text = line.text;
 		if (has_nul || ascii_isspace(line.text.p[0]))
-			config_problem_add(
-			    problems, true, file, line.first, SL_NULL, "%s: \"%.*s\"",
-			    has_nul ? "a NUL byte in the line"
-				    : "the first line must not begin with white space",
-			    SL_ARG(line.text));
+			config_problem_add(problems, has_nul, file, line.first, SL_NULL, "%s: \"%.*s\"",
+					   has_nul ? "a NUL byte in the line" : LINE_BEGINS_WITH_SPACE,
+					   SL_ARG(line.text));
 		else if (parse_line(&parser, service))
 			keep(&parser, out, service);
 	}
@@ -331,8 +381,5 @@ enum result master_cf_load(const char *dir, const struct settings *settings, str
 const struct master_service *master_cf_find(const struct master_cf *cf, struct slice name,
 					    enum service_type type)
 {
-	for (size_t i = 0; i < cf->count; i++)
-		if (cf->services[i].type == type && slice_eq(cf->services[i].name, name))
-			return &cf->services[i];
-	return NULL;
+	return find_line(cf, name, type);
 }

@@ -47,8 +47,9 @@ struct master_cf {
 
 /*
  * master_cf_parse - pure. Each line that is wrong is a fatal problem with its line; RES_PERM then,
- * and the services that were right are still in *out. `settings` may be NULL for a caller that
- * looks at the columns as written only. `text` must live as long as the arena.
+ * and the services that were right are still in *out. Of two lines with the same name and type the
+ * later counts, with a warning. `settings` may be NULL for a caller that looks at the lines as
+ * written only: it gets both. `text` must live as long as the arena.
  */
 enum result master_cf_parse(struct slice text, struct slice file, const struct settings *settings,
 			    struct arena *arena, struct config_problems *problems,
@@ -59,6 +60,12 @@ enum result master_cf_load(const char *dir, const struct settings *settings, str
 /* master_cf_find - by name and type; NULL when there is none. */
 const struct master_service *master_cf_find(const struct master_cf *cf, struct slice name,
 					    enum service_type type);
+/*
+ * master_service_override - the next parameter that its arguments set with -o, begun with *at = 0; false at
+ * the end.
+ */
+bool master_service_override(const struct master_service *service, size_t *at, struct slice *name,
+			     struct slice *value);
 /* service_type_name - "inet", "unix", ... */
 const char *service_type_name(enum service_type type);
 

@@ -30,6 +30,13 @@ enum parameter_origin {
 	ORIGIN_RUNTIME /* set by the program: process_name, process_id */
 };
 
+/* Whether setting it changes anything. */
+enum parameter_effect {
+	EFFECT_NONE,	/* what it is about is not built yet */
+	EFFECT_NEEDLESS, /* there is nothing here that it could change; `note` says why */
+	EFFECT_ACTS
+};
+
 /* A text of the table: no pointer, so that the table needs no relocation; parameter_slice() reads it. */
 struct parameter_text {
 	uint32_t at;
@@ -41,7 +48,7 @@ struct parameter {
 	enum parameter_type type;
 	enum parameter_origin origin;
 	bool template;	     /* the name is transport_X and stands for NAME_X of every transport */
-	bool read;	     /* false: known for compatibility, no program reads it */
+	enum parameter_effect effect;
 	char unit;	     /* of a time without one: s m h d w */
 	bool fixed;	     /* the default is the same everywhere: nothing in it is expanded */
 	struct parameter_text initial; /* default, unexpanded */
@@ -49,6 +56,8 @@ struct parameter {
 	int64_t min;	     /* of INT, SIZE (plain), TIME (microseconds) */
 	int64_t max;
 	struct parameter_text values; /* of ENUM: words separated by spaces; "" : any */
+	struct parameter_text note;	  /* why it is needless */
+	struct parameter_text instead; /* what to do in place of setting it, where it is on its way out */
 	size_t offset;	     /* of the member in struct settings */
 };
 
@@ -71,6 +80,11 @@ const struct parameter *parameter_find(struct slice name);
  * relay_destination_concurrency_limit; *transport becomes "relay". NULL when there is none.
  */
 const struct parameter *parameter_find_template(struct slice name, struct slice *transport);
+/*
+ * parameter_nearest - the declared name that `name` was most likely meant to be; the absent slice when
+ * none is near. For messages; takes a millisecond.
+ */
+struct slice parameter_nearest(struct slice name);
 
 /*
  * Values, as text without white space around it, to what the members hold. NULL, or what is wrong

@@ -24,7 +24,7 @@ BEGIN {
 	split("bool int size time string list networks tables restrictions path enum raw", t, " ")
 	for (i in t)
 		types[t[i]] = 1
-	split("type default origin unit min max values since readers like text", t, " ")
+	split("type default origin unit min max values since readers needless instead like text example", t, " ")
 	for (i in t)
 		keys[t[i]] = 1
 	member["bool"] = "bool"
@@ -61,7 +61,7 @@ BEGIN {
 	value = $0
 	sub(/^[ \t]+[a-z]+[ \t]?/, "", value)
 	sub(/[ \t]+$/, "", value)
-	if (key == "text" && (name, key) in field)
+	if ((key == "text" || key == "example") && (name, key) in field)
 		value = field[name, key] (value == "" ? "\n" : "\n" value)
 	else if ((name, key) in field)
 		fail(name " has " key " twice")
@@ -78,7 +78,7 @@ function get(name, key,    other)
 		return field[name, key]
 	other = field[name, "like"]
 	if (other != "" && (key == "type" || key == "unit" || key == "min" || key == "max" ||
-	    key == "values" || key == "text"))
+	    key == "values" || key == "text" || key == "needless" || key == "example"))
 		return field[other, key]
 	return ""
 }
@@ -104,6 +104,8 @@ function check(name,    like, type)
 		complain(name, "has neither default nor origin")
 	if (get(name, "text") == "")
 		complain(name, "has no text")
+	if (get(name, "needless") != "" && field[name, "readers"] != "")
+		complain(name, "cannot have readers and be needless")
 }
 
 # sort - names in byte order, in place (a shell sort: a thousand of them at most).
@@ -200,6 +202,8 @@ function write_texts(    i)
 		intern("\"" order[i] "\"")
 		intern(c_string(get(order[i], "default")))
 		intern(c_string(get(order[i], "values")))
+		intern(c_string(get(order[i], "needless")))
+		intern(c_string(get(order[i], "instead")))
 	}
 	print "struct texts {"
 	for (i = 1; i <= text_count; i++)
@@ -244,6 +248,14 @@ function fixed(name,    type, text, unit)
 	return type == "time" ? duration(text, unit == "" ? "s" : unit) : "0"
 }
 
+# effect - an enum parameter_effect.
+function effect(name)
+{
+	if (get(name, "readers") != "")
+		return "EFFECT_ACTS"
+	return get(name, "needless") != "" ? "EFFECT_NEEDLESS" : "EFFECT_NONE"
+}
+
 function write_table(    i, name, type, unit, origin)
 {
 	print "/* Generated from schema/parameters/ by schema/generate/parameters.awk. */"
@@ -260,9 +272,8 @@ function write_table(    i, name, type, unit, origin)
 		printf("\t/* %s */\n", name)
 		printf("\t{.name = %s, .type = PARAM_%s, .origin = ORIGIN_%s,\n", place_of("\"" name "\""),
 		    toupper(type), origin == "" ? "TEXT" : toupper(origin))
-		printf("\t .template = %s, .read = %s, .unit = '%s',\n",
-		    kind[name] == "template" ? "true" : "false",
-		    get(name, "readers") == "" ? "false" : "true", unit == "" ? "s" : unit)
+		printf("\t .template = %s, .effect = %s, .unit = '%s',\n",
+		    kind[name] == "template" ? "true" : "false", effect(name), unit == "" ? "s" : unit)
 		printf("\t .initial = %s,\n", place_of(c_string(get(name, "default"))))
 		if (fixed(name) != "")
 			printf("\t .fixed = true, .number = %s,\n", fixed(name))
@@ -270,6 +281,8 @@ function write_table(    i, name, type, unit, origin)
 		    bound(name, "min", type == "bool" ? "0" : "INT64_C(0)"),
 		    bound(name, "max", type == "int" ? "INT32_MAX" : "INT64_MAX"))
 		printf("\t .values = %s,\n", place_of(c_string(get(name, "values"))))
+		printf("\t .note = %s,\n", place_of(c_string(get(name, "needless"))))
+		printf("\t .instead = %s,\n", place_of(c_string(get(name, "instead"))))
 		if (kind[name] == "template")
 			print "\t .offset = 0},"
 		else
@@ -320,11 +333,26 @@ function man_facts(name,    type, facts, unit)
 	facts = facts "."
 	if (kind[name] == "template")
 		facts = facts " Stands for one parameter for each transport."
+	if (get(name, "instead") != "")
+		facts = facts " On its way out: instead, " get(name, "instead") "."
 	if (get(name, "readers") != "")
 		facts = facts " Read by: " get(name, "readers") "."
+	else if (get(name, "needless") != "")
+		facts = facts " Accepted without effect: " get(name, "needless") "."
 	else
-		facts = facts " Accepted; no program of this release reads it."
+		facts = facts " Accepted without effect: what it is about is not built yet."
 	return facts
+}
+
+function man_example(name,    lines, count, j)
+{
+	if (get(name, "example") == "")
+		return
+	count = split(get(name, "example"), lines, "\n")
+	print ".RS\n.nf"
+	for (j = 1; j <= count; j++)
+		print roff(lines[j])
+	print ".fi\n.RE"
 }
 
 function write_man(    i, j, name, lines, count)
@@ -336,6 +364,7 @@ function write_man(    i, j, name, lines, count)
 		count = split(get(name, "text"), lines, "\n")
 		for (j = 1; j <= count; j++)
 			print lines[j] == "" ? ".sp" : roff(lines[j])
+		man_example(name)
 		print ".br"
 		print roff(man_facts(name))
 	}

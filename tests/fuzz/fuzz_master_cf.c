@@ -7,15 +7,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void check_service(const struct master_cf *cf, const struct master_service *service)
 {
-	CHECK(master_cf_find(cf, service->name, service->type) == service);
+	struct slice name, value;
+	size_t at = 0;
+
+	CHECK(master_cf_find(cf, service->name, service->type) != NULL);
 	CHECK(service->command.n > 0 && service->wakeup >= 0 && service->process_limit >= 0);
 	CHECK(service->type == SERVICE_INET ? service->port.n > 0
 					    : slice_find(service->name, '/') < 0);
 	for (int i = 0; i < MASTER_COLUMNS; i++)
 		CHECK(service->columns[i].n > 0);
-	for (size_t i = 1; i < service->arg_count; i++)
-		if (slice_eq(service->args[i - 1], SL("-o")))
-			CHECK(slice_find(service->args[i], '=') > 0);
+	while (master_service_override(service, &at, &name, &value))
+		CHECK(name.n > 0 && slice_find(name, '=') < 0);
+	CHECK(at <= service->arg_count);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: ISC */
+/* postconf_facts - what this build can do: tables, locks, SASL, TLS. */
+#include "commands/postconf.h"
+
+#include <dlfcn.h>
+#include <openssl/evp.h>
+#include <openssl/opensslv.h>
+
+#define QUOTE(x) #x
+#define SONAME(major) "libcrypto.so." QUOTE(major)
+
+static void put_words(struct postconf *pc, const char *words)
+{
+	struct slice rest = slice_str(words);
+	struct slice word;
+
+	while (slice_next(&rest, " ", &word)) {
+		if (pc->json)
+			postconf_put_json(&pc->out, word);
+		else
+			buffer_append(&pc->out, word);
+		buffer_append_byte(&pc->out, '\n');
+	}
+}
+
+/* symbol - of libcrypto, loaded for -T alone: it would double the time that any other run takes. */
+static void *symbol(const char *name)
+{
+	static void *library;
+
+	if (library == NULL)
+		library = dlopen(SONAME(OPENSSL_VERSION_MAJOR), RTLD_NOW);
+	if (library == NULL)
+		postconf_fatal("%s", dlerror());
+	return dlsym(library, name);
+}
+
+static void put_version(struct postconf *pc)
+{
+	const char *(*version)(int) = (const char *(*)(int))symbol("OpenSSL_version");
+
+	if (version)
+		buffer_printf(&pc->out, "%s\n", version(OPENSSL_VERSION));
+}
+
+/* put_algorithms - those of keys that certificates may have, aliases and parameters left out. */
+static void put_algorithms(struct postconf *pc)
+{
+	static const char *const names[] = {"rsa", "rsa-pss", "dsa", "ec", "ed25519", "ed448",
+					    "ml-dsa-44", "ml-dsa-65", "ml-dsa-87"};
+	EVP_PKEY_CTX *(*create)(OSSL_LIB_CTX *, const char *, const char *) =
+	    (EVP_PKEY_CTX * (*)(OSSL_LIB_CTX *, const char *, const char *))
+		symbol("EVP_PKEY_CTX_new_from_name");
+	void (*destroy)(EVP_PKEY_CTX *) = (void (*)(EVP_PKEY_CTX *))symbol("EVP_PKEY_CTX_free");
+
+	for (size_t i = 0; create && destroy && i < sizeof(names) / sizeof(names[0]); i++) {
+		EVP_PKEY_CTX *context = create(NULL, names[i], NULL);
+
+		if (context)
+			buffer_printf(&pc->out, "%s\n",
+				      slice_eq(slice_str(names[i]), SL("ec")) ? "ecdsa" : names[i]);
+		destroy(context);
+	}
+}
+
+static void show_tls(struct postconf *pc, const char *mode)
+{
+	struct slice name = slice_str(mode);
+
+	if (slice_eq(name, SL("compile-version")))
+		buffer_printf(&pc->out, "%s\n", OPENSSL_VERSION_TEXT);
+	else if (slice_eq(name, SL("run-version")))
+		put_version(pc);
+	else if (slice_eq(name, SL("public-key-algorithms")))
+		put_algorithms(pc);
+	else
+		postconf_fatal("unknown 'postconf -T' mode: %s (allowed: compile-version, run-version, "
+			       "public-key-algorithms)",
+			       mode);
+}
+
+void postconf_show_facts(struct postconf *pc, const char *tls_mode)
+{
+	switch (pc->mode) {
+	case MODE_LOCKS:
+		put_words(pc, "flock fcntl dotlock");
+		break;
+	case MODE_MAPS:
+		/* those of lib/table/table.c; a type that is added there is added here */
+		put_words(pc, "btree cdb cidr environ fail hash inline internal lmdb pcre pipemap randmap "
+			      "regexp static texthash unionmap unix");
+		break;
+	case MODE_TLS:
+		show_tls(pc, tls_mode);
+		break;
+	default: /* SASL has no type in this build */
+		break;
+	}
+}

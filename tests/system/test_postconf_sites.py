@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: ISC
+"""postconf beside Debian's Postfix, over configurations as real sites have them (sites/), and the facts about
+each parameter (postfix-parameters.tsv: name, default, in 3.7, first version)."""
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from harness import SBIN
+from peers import POSTFIX, peer
+
+HERE = pathlib.Path(__file__).parent
+SITES = sorted(p.name for p in (HERE / "sites").iterdir())
+SCHEMA = HERE.parents[1] / "schema" / "parameters"
+
+# Where we differ on purpose: the table type that is there without Berkeley DB, names and places of our own.
+OWN = {"address_verify_map", "alias_database", "alias_maps", "postscreen_cache_map", "default_database_type",
+       "default_cache_db_type", "enable_long_queue_ids", "mail_owner", "mail_release_date", "mail_version",
+       "process_id", "process_name", "service_name", "myhostname", "mydomain", "mynetworks", "milter_macro_v"}
+PLACES = {"command_directory", "config_directory", "daemon_directory", "data_directory", "html_directory",
+          "mailq_path", "manpage_directory", "meta_directory", "newaliases_path", "queue_directory",
+          "readme_directory", "sample_directory", "sendmail_path", "shlib_directory"}
+# The documentation says no default, or "see ...", or something that holds at run time only.
+UNSAID = {"authorized_verp_clients", "domain_to_ascii", "lmtp_per_record_deadline", "non_bdb_custom_mapping",
+          "non_bdb_migration_allow_root_prefixes", "non_bdb_migration_allow_user_prefixes",
+          "postscreen_blacklist_action", "postscreen_dnsbl_ttl", "postscreen_dnsbl_whitelist_threshold",
+          "postscreen_whitelist_interfaces", "smtp_per_record_deadline", "smtp_requiretls_policy",
+          "smtp_tls_loglevel_maps", "smtp_tlsrpt_skip_reused_handshakes",
+          "smtpd_client_connection_limit_exceptions", "smtpd_per_record_deadline", "smtpd_tls_loglevel_maps",
+          "tls_ffdhe_auto_groups", "tlsproxy_client_level", "tlsproxy_client_policy",
+          "smtp_tlsrpt_skip_reused_handshakes"}
+
+
+@pytest.fixture(scope="module")
+def theirs():
+    root = peer("postfix", POSTFIX)
+    lib = f"{root}/usr/lib/postfix:{root}/usr/lib/x86_64-linux-gnu"
+
+    def run(site, *args):
+        r = subprocess.run([root / "usr/sbin/postconf", "-c", HERE / "sites" / site, *args], text=True,
+                           capture_output=True, timeout=20, env={**os.environ, "LD_LIBRARY_PATH": lib})
+        return r.stdout, {re.sub(r"^\S*/postconf: ", "postconf: ", x) for x in r.stderr.splitlines()}
+    return run
+
+
+def ours(site, *args):
+    r = subprocess.run([SBIN / "postconf", "-c", HERE / "sites" / site, *args], capture_output=True, text=True,
+                       timeout=20)
+    said = {re.sub(r" \(is \w+ meant\?\)$", "", x) for x in r.stderr.splitlines()}
+    return r.stdout, {x for x in said if "will be removed; instead, " not in x}
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_same_output_and_warnings(theirs, site):
+    for args in (["-n"], ["-nf"], ["-nh"], ["-nH"], ["-M"], ["-Mf"], ["-Mx"], ["-F"], ["-Fx"], ["-Fh", "smtp"], ["-P"],
+                 ["-Px"], ["-PH"], ["-n", "-C", "user"], ["-n", "-C", "service"], ["-n", "-C", "builtin"],
+                 ["-n", "-o", "stress=yes", "-o", "relayhost=[x]"], ["-M", "smtp"], ["-M", "*/inet"],
+                 ["-F", "smtp/inet/command", "*/unix/chroot"], ["-P", "nosuch/inet"],
+                 ["-C", "service", "-H"], ["-C", "user"], ["myhostname", "nosuch", "mynetworks"]):
+        if site == "postscreen" and "-C" in args:
+            continue  # former names are parameters here, and the user's own there
+        assert ours(site, *args) == theirs(site, *args), args
+
+
+def pairs(text):
+    return dict(line.partition(" =")[::2] for line in text.splitlines())
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_same_values_of_all(theirs, site):
+    """With and without -x: what both have is the same but for the places of files."""
+    for args in ([], ["-x"]):
+        mine, other = pairs(ours(site, *args)[0]), pairs(theirs(site, *args)[0])
+        assert not set(other) - set(mine)
+        places = [(mine[p], other[p]) for p in ("data_directory", "command_directory") if "$" not in mine[p]]
+        for name in set(other) - OWN - PLACES:
+            value = mine[name]
+            for a, b in places:
+                value = value.replace(a.strip(), b.strip())
+            if not re.search(r"(btree|hash|lmdb):", other[name]):
+                assert value == other[name], name
+
+
+def declared():
+    found = {}
+    for path in SCHEMA.glob("*.param"):
+        for line in path.read_text().splitlines():
+            if line.startswith(("parameter ", "template ")):
+                name = line.split()[1]
+                found[name] = {}
+            elif line.startswith("\t"):
+                key, _, value = line.strip().partition(" ")
+                found[name][key] = value
+    return found
+
+
+def facts():
+    for line in (HERE / "postfix-parameters.tsv").read_text().splitlines():
+        if not line.startswith("#"):
+            yield (line.split("\t") + ["", ""])[:4]
+
+
+def test_every_parameter_is_declared_with_its_default():
+    known = declared()
+    printed = pairs(subprocess.run([SBIN / "postconf", "-d"], capture_output=True, text=True, timeout=20,
+                                   check=True).stdout)
+    count = 0
+    for name, default, _, since in facts():
+        assert name in known, name
+        assert known[name].get("since", "") == since, name
+        count += 1
+        if name in OWN | PLACES | UNSAID:
+            continue
+        value = known[name]["default"] if name.startswith("transport_") else printed[name].strip()
+        assert value == default, name
+    assert count > 950
+
+
+def test_no_text_is_a_reference_to_another_manual():
+    """Each parameter is explained in its own words."""
+    for path in SCHEMA.glob("*.param"):
+        assert "see its postconf(5)" not in path.read_text(), path
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_round_trip(tmp_path, site):
+    """`postconf -n` is a main.cf that says the same."""
+    text = ours(site, "-n")[0]
+    (tmp_path / "main.cf").write_text(text)
+    (tmp_path / "master.cf").write_bytes((HERE / "sites" / site / "master.cf").read_bytes())
+    again = subprocess.run([SBIN / "postconf", "-c", tmp_path, "-n"], capture_output=True, text=True, timeout=20)
+
+    def drop(t):
+        return [x for x in t.splitlines() if not x.startswith("config_directory =")]
+    # what only an unused name referred to is unused when that one is gone, as in Postfix
+    assert drop(again.stdout) == [x for x in drop(text) if x != "unused_two = 2"]
+    a, b = (subprocess.run([SBIN / "postconf", "-x", "-c", d], capture_output=True, text=True, timeout=20).stdout
+            for d in (HERE / "sites" / site, tmp_path))
+    vary = ("config_directory =", "process_id =", "unused_two =")
+    assert [x for x in a.splitlines() if not x.startswith(vary)] == \
+        [x for x in b.splitlines() if not x.startswith(vary)]
