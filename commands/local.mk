@@ -44,6 +44,12 @@ sbin_PROGRAMS += commands/postkick
 commands_postkick_SOURCES = commands/postkick.c $(ASK_QMGR) $(COMMAND)
 commands_postkick_LDADD = lib/libipc.a $(COMMAND_BASE_LIBS) -lpthread
 
+sbin_PROGRAMS += commands/postmulti
+dist_man1_MANS += man/postmulti.1
+commands_postmulti_SOURCES = commands/postmulti.c commands/postmulti.h commands/postmulti_edit.c \
+	commands/postmulti_instance.c $(COMMAND)
+commands_postmulti_LDADD = $(COMMAND_BASE_LIBS) -lpthread
+
 sbin_PROGRAMS += commands/postlock
 dist_man1_MANS += man/postlock.1
 commands_postlock_SOURCES = commands/postlock.c local/lock.c local/lock.h $(COMMAND)

@@ -24,6 +24,8 @@
 #define FORCE_PATIENCE (5 * OS_SECOND)
 #define POLL_PAUSE (50 * OS_MILLISECOND)
 
+extern char **environ;
+
 struct control {
 	const char *config_dir;
 	struct configuration *conf;
@@ -162,8 +164,6 @@ static int run(char *const argv[])
 	int status = 1;
 
 	if (pid == 0) {
-		extern char **environ;
-
 		os_exec(argv[0], argv, environ);
 		fprintf(stderr, "postrider: fatal: %s: %s\n", argv[0], strerror(errno));
 		os_exit_now(1);
@@ -334,7 +334,6 @@ static int verb_start(struct control *c)
 
 static int verb_start_fg(struct control *c)
 {
-	extern char **environ;
 	bool init = os_pid() == 1;
 	char *argv[] = {program_path(c, c->conf->settings->daemon_directory.p, "master"),
 			init ? (char *)"-i" : (char *)"-d", c->verbose ? (char *)"-v" : NULL, NULL};
@@ -459,7 +458,36 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
-static int perform(struct control *c, const struct verb *verb)
+/* has_more_instances - the default configuration names others, and a program that looks after all. */
+static bool has_more_instances(const struct control *c)
+{
+	const struct settings *s = c->conf->settings;
+
+	return s->multi_instance_directories.n > 0 && s->multi_instance_wrapper.n > 0;
+}
+
+/* run_wrapper - the words of multi_instance_wrapper, then those of our command line. */
+static int run_wrapper(struct control *c, char *const *words)
+{
+	struct slice rest = c->conf->settings->multi_instance_wrapper, word;
+	char **argv;
+	size_t count = 0, n = 0;
+
+	while (words[count] != NULL)
+		count++;
+	argv = ARENA_ARRAY(c->arena, rest.n + count + 1, char *);
+	while (slice_next(&rest, " \t", &word))
+		argv[n++] = arena_str(c->arena, word);
+	for (size_t i = 0; i < count; i++)
+		argv[n++] = words[i];
+	log_close();
+	os_exec(argv[0], argv, environ); /* its exit status is ours */
+	fprintf(stderr, "postrider: fatal: multi_instance_wrapper: execute %s: %s\n", argv[0], strerror(errno));
+	return 1;
+}
+
+/* perform - `words`: the verb and what follows it, for the wrapper; NULL: this instance only. */
+static int perform(struct control *c, const struct verb *verb, char *const *words)
 {
 	int status = 1;
 	bool valid;
@@ -474,6 +502,8 @@ static int perform(struct control *c, const struct verb *verb)
 	valid = load(c);
 	if (c->conf == NULL)
 		return 1;
+	if (valid && words != NULL && has_more_instances(c))
+		return run_wrapper(c, words);
 	if (valid || !verb->valid)
 		status = verb->run(c);
 	log_close();
@@ -503,7 +533,7 @@ int main(int argc, char **argv)
 	if (config_directory_for(option_c, getenv("MAIL_CONFIG"), false, &c.problems,
 				 &c.config_dir) != RES_OK)
 		return 1;
-	status = perform(&c, verb);
+	status = perform(&c, verb, option_c == NULL && getenv("MAIL_CONFIG") == NULL ? argv + optind : NULL);
 	configuration_destroy(&c.conf);
 	arena_destroy(&c.arena);
 	return status;

@@ -47,6 +47,33 @@ static bool keep(const struct configuration *conf, const struct master_service *
 	return false;
 }
 
+/* fits - "inet", "smtp/inet", or, as Postfix once wrote it, "smtp.inet" and ".inet". */
+static bool fits(struct slice pattern, const struct master_service *s)
+{
+	struct slice type = slice_str(service_type_name(s->type)), name;
+	ssize_t slash = slice_rfind(pattern, '/');
+	ssize_t cut = slash >= 0 ? slash : slice_rfind(pattern, '.');
+
+	if (cut < 0)
+		return slice_caseeq(pattern, SL("all")) || slice_eq(pattern, type);
+	name = slice_sub(pattern, 0, (size_t)cut);
+	return slice_eq(slice_from(pattern, (size_t)cut + 1), type) && (name.n == 0 || slice_eq(name, s->name));
+}
+
+/* is_disabled - by the first pattern of master_service_disable that fits; !pattern: it is not. */
+static bool is_disabled(const struct settings *settings, const struct master_service *s)
+{
+	struct slice rest = settings->master_service_disable, word;
+
+	while (settings_next_word(&rest, &word)) {
+		bool negated = word.p[0] == '!';
+
+		if (fits(negated ? slice_from(word, 1) : word, s))
+			return !negated;
+	}
+	return false;
+}
+
 static const struct master_service builtin_resolver = {
     .name = {"resolver", 8},
     .type = SERVICE_UNIX,
@@ -72,7 +99,8 @@ static void complete(struct configuration *conf, struct config_problems *problem
 	size_t count = 0;
 
 	for (size_t i = 0; i < conf->cf.count; i++)
-		if (keep(conf, &conf->cf.services[i], problems))
+		if (!is_disabled(conf->settings, &conf->cf.services[i]) &&
+		    keep(conf, &conf->cf.services[i], problems))
 			all[count++] = conf->cf.services[i];
 	if (master_cf_find(&conf->cf, SL("resolver"), SERVICE_UNIX) == NULL &&
 	    has_program(conf, SL("resolver")))

@@ -527,3 +527,19 @@ def test_only_root_may(suite):
     r = subprocess.run([POSTRIDER, "-c", s.etc, "status"], user="nobody", stderr=subprocess.PIPE,
                        text=True)
     assert r.returncode == 1 and "superuser" in r.stderr
+
+
+@pytest.mark.parametrize("value, missing", [
+    ("inet", {"smtpd"}), ("error/unix", {"error"}), ("!error/unix, !inet, all", {"error", "smtpd"}),
+    ("discard.unix unix-dgram", {"discard"}), ("error", set())])
+def test_services_that_master_leaves_out(instance, value, missing):
+    """`missing` are those that are not there; with an exception in front, the only ones that are."""
+    mx = instance(start=False, master_service_disable=value)
+    mx.run("postrider", "start")
+    private = {p.name for p in (mx.queue / "private").iterdir()}
+    there = {"smtpd"} if mx.listening() else set()
+    there |= {"error", "discard"} & private
+    if value.startswith("!"):
+        assert there == missing
+    else:
+        assert there == {"smtpd", "error", "discard"} - missing
