@@ -437,32 +437,56 @@ static int connect_blocking(int fd, int poller, const struct os_addr *addr, int6
 	return 0;
 }
 
+struct ipc_conn *ipc_conn_create_blocking(int fd)
+{
+	int poller = os_poll_create();
+	struct ipc_conn *conn;
+	int saved;
+
+	if (poller < 0 || os_poll_add(poller, fd, OS_READABLE | OS_WRITABLE, NULL) < 0) {
+		saved = errno;
+		os_close(fd);
+		if (poller >= 0)
+			os_close(poller);
+		errno = saved;
+		return NULL;
+	}
+	conn = conn_new(fd);
+	conn->poller = poller;
+	return conn;
+}
+
+/* connect_unix - a connected socket, or -1. */
+static int connect_unix(const struct os_addr *addr, int64_t deadline)
+{
+	int fd = os_socket(AF_UNIX, SOCK_STREAM, 0);
+	int poller = os_poll_create();
+	int saved;
+
+	if (fd < 0 || poller < 0 || connect_blocking(fd, poller, addr, deadline) < 0) {
+		saved = errno;
+		if (fd >= 0)
+			os_close(fd);
+		fd = -1;
+		errno = saved;
+	}
+	if (poller >= 0)
+		os_close(poller);
+	return fd;
+}
+
 enum ipc_status ipc_connect_blocking(const char *path, int64_t deadline, struct ipc_conn **conn)
 {
 	struct os_addr addr;
-	int poller = -1;
-	int fd = -1;
-	int saved;
+	int fd;
 
 	*conn = NULL;
 	if (!unix_address(path, &addr))
 		return IPC_LOST;
-	fd = os_socket(AF_UNIX, SOCK_STREAM, 0);
-	poller = os_poll_create();
-	if (fd < 0 || poller < 0 || connect_blocking(fd, poller, &addr, deadline) < 0 ||
-	    os_poll_add(poller, fd, OS_READABLE | OS_WRITABLE, NULL) < 0)
-		goto out;
-	*conn = conn_new(fd);
-	(*conn)->poller = poller;
-	return IPC_OK;
-out:
-	saved = errno;
+	fd = connect_unix(&addr, deadline);
 	if (fd >= 0)
-		os_close(fd);
-	if (poller >= 0)
-		os_close(poller);
-	errno = saved;
-	return status_of_errno();
+		*conn = ipc_conn_create_blocking(fd);
+	return *conn != NULL ? IPC_OK : status_of_errno();
 }
 
 /* ---- serving */

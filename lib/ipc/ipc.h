@@ -119,6 +119,8 @@ void ipc_conn_close(struct ipc_conn **conn);
 enum ipc_status ipc_connect(const char *path, int64_t deadline, struct ipc_conn **conn);
 /* ipc_connect_blocking - for programs without fibers. */
 enum ipc_status ipc_connect_blocking(const char *path, int64_t deadline, struct ipc_conn **conn);
+/* ipc_conn_create_blocking - take over a connected socket, for programs without fibers. NULL and errno: closed. */
+struct ipc_conn *ipc_conn_create_blocking(int fd);
 /* ipc_conn_clean - nothing has gone wrong on it, and nothing waits in it to be sent or received. */
 bool ipc_conn_clean(const struct ipc_conn *conn);
 /* ipc_conn_usable - clean, and the peer has neither closed nor spoken: a system call. */

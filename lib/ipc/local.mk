@@ -1,11 +1,13 @@
 # One service a file in schema/ipc; each becomes gen/ipc/NAME.h and gen/ipc/NAME.c.
 IPC_GENERATED_H = gen/ipc/mail.h gen/ipc/cleanup.h gen/ipc/qmgr.h gen/ipc/delivery.h \
-	gen/ipc/bounce.h gen/ipc/resolver.h gen/ipc/maildrop.h gen/ipc/tlsmgr.h
+	gen/ipc/bounce.h gen/ipc/resolver.h gen/ipc/maildrop.h gen/ipc/tlsmgr.h \
+	gen/ipc/proxymap.h
 IPC_GENERATED_C = gen/ipc/mail.c gen/ipc/cleanup.c gen/ipc/qmgr.c gen/ipc/delivery.c \
-	gen/ipc/bounce.c gen/ipc/resolver.c gen/ipc/maildrop.c gen/ipc/tlsmgr.c
+	gen/ipc/bounce.c gen/ipc/resolver.c gen/ipc/maildrop.c gen/ipc/tlsmgr.c \
+	gen/ipc/proxymap.c
 IPC_SCHEMA = schema/ipc/generate schema/ipc/generate.awk schema/ipc/mail.ipc schema/ipc/cleanup.ipc \
 	schema/ipc/qmgr.ipc schema/ipc/delivery.ipc schema/ipc/bounce.ipc schema/ipc/resolver.ipc \
-	schema/ipc/maildrop.ipc schema/ipc/tlsmgr.ipc
+	schema/ipc/maildrop.ipc schema/ipc/tlsmgr.ipc schema/ipc/proxymap.ipc
 EXTRA_DIST += $(IPC_SCHEMA)
 BUILT_SOURCES += $(IPC_GENERATED_H)
 CLEANFILES += $(IPC_GENERATED_H) $(IPC_GENERATED_C)

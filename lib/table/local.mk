@@ -15,6 +15,8 @@ lib_libtable_a_SOURCES = \
 	lib/table/pattern.c lib/table/pattern.h \
 	lib/table/pcre.c \
 	lib/table/regexp.c \
+	lib/table/remote.h lib/table/remote_blocking.c lib/table/remote_fiber.c \
+	lib/table/remote_types.c lib/table/remote_wire.c lib/table/remote_wire.h \
 	lib/table/small.c \
 	lib/table/source.c lib/table/source.h \
 	lib/table/table.c lib/table/table.h lib/table/table_type.h \

@@ -40,10 +40,11 @@ struct table_set {
 };
 
 static const struct table_type *const types[] = {
-    &table_cdb,
-    &table_cidr,   &table_environ, &table_fail,	  &table_inline, &table_internal,
-    &table_lmdb,   &table_pcre,	   &table_pipemap, &table_randmap, &table_regexp,
-    &table_static, &table_texthash, &table_unionmap, &table_unix,
+    &table_cdb,     &table_cidr,     &table_environ,  &table_fail,      &table_inline,
+    &table_internal, &table_ldap,    &table_lmdb,     &table_memcache,  &table_mysql,
+    &table_pcre,    &table_pgsql,    &table_pipemap,  &table_randmap,   &table_redis,
+    &table_regexp,  &table_socketmap, &table_sqlite,  &table_static,    &table_tcp,
+    &table_texthash, &table_unionmap, &table_unix,
 };
 
 struct table_set *table_set_create(const struct table_config *config)
@@ -120,6 +121,11 @@ struct arena *table_set_arena(struct table_set *set)
 bool table_set_may_block(const struct table_set *set)
 {
 	return set->config.may_block;
+}
+
+struct table_remote *table_set_remote(const struct table_set *set)
+{
+	return set->config.remote;
 }
 
 void table_set_warn(struct table_set *set, const char *format, ...)

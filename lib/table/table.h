@@ -2,7 +2,8 @@
 /*
  * table - lookups in "type:name" tables: lmdb, cdb, texthash, inline, static, randmap, regexp, pcre, cidr, environ,
  * internal, fail, unix, unionmap, pipemap. hash: and btree: mean the lmdb file beside the same source; "proxy:" in
- * front of a table is dropped.
+ * front of a table is dropped; tcp, socketmap, memcache, redis, ldap, mysql, pgsql,
+ * sqlite are asked through proxymap (remote.h).
  *
  * A table_set owns every table and list that is opened through it; a table opened twice with the
  * same flags is one object. Everything is read or opened in table_open: a descriptor and memory
@@ -13,7 +14,9 @@
  * TABLE_TEMP with a reason that names it. A daemon starts, and answers 451.
  *
  * A set and what it owns belong to one thread. Lookups do not block, except unix: tables of a set
- * with may_block.
+ * with may_block. A lookup in a table that is not local (perhaps inside another one) lets other fibers run
+ * meanwhile: what the caller shares with them may be changed afterwards, what table_set_changed reads anew
+ * included.
  */
 #ifndef TABLE_TABLE_H
 #define TABLE_TABLE_H
@@ -30,6 +33,7 @@ enum table_result {
 struct table;
 struct table_list;
 struct table_set;
+struct table_remote;
 
 struct table_config {
 	/*
@@ -41,6 +45,11 @@ struct table_config {
 	bool errors_unheard;       /* warn does not hear the reasons: the caller asks table_error */
 	struct slice default_type; /* of a name without "type:"; absent: such a name is refused */
 	bool may_block;            /* unix: asks the C library at each lookup, not a snapshot */
+	/*
+	 * How tables that are not local (remote.h) are asked; it must live as long as the set. NULL: they are
+	 * tables that cannot be used.
+	 */
+	struct table_remote *remote;
 };
 
 /* table_set_create - config may be NULL (nothing is heard, nothing blocks); it is copied. */
@@ -67,6 +76,7 @@ bool table_set_changed(struct table_set *set);
 #define TABLE_NO_NUL 16u  /* lmdb: look only for keys that do not (postmap -n) */
 #define TABLE_DUP_WARN 32u /* texthash: the first of two equal keys counts; else they spoil the table */
 #define TABLE_FILES 64u /* sources and names give names of files; the value is what those hold, in base64 */
+#define TABLE_TRUSTED 128u /* says who somebody is, or acts in his name: not from who is not authenticated */
 
 /* table_open - never NULL; owned by the set. */
 struct table *table_open(struct table_set *set, struct slice spec, unsigned flags);

@@ -45,12 +45,20 @@ extern const struct table_type table_environ;
 extern const struct table_type table_fail;
 extern const struct table_type table_inline;
 extern const struct table_type table_internal;
+extern const struct table_type table_ldap;
 extern const struct table_type table_lmdb;
+extern const struct table_type table_memcache;
+extern const struct table_type table_mysql;
 extern const struct table_type table_pcre;
+extern const struct table_type table_pgsql;
 extern const struct table_type table_pipemap;
 extern const struct table_type table_randmap;
+extern const struct table_type table_redis;
 extern const struct table_type table_regexp;
+extern const struct table_type table_socketmap;
+extern const struct table_type table_sqlite;
 extern const struct table_type table_static;
+extern const struct table_type table_tcp;
 extern const struct table_type table_texthash;
 extern const struct table_type table_unionmap;
 extern const struct table_type table_unix;
@@ -61,6 +69,7 @@ void table_set_warn(struct table_set *set, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 struct arena *table_set_arena(struct table_set *set);
 bool table_set_may_block(const struct table_set *set);
+struct table_remote *table_set_remote(const struct table_set *set);
 /* table_set_watch - have the set look after an open file (fd -1: one that could not be opened). */
 void table_set_watch(struct table_set *set, const struct table_content *file);
 
