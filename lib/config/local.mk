@@ -2,6 +2,7 @@ noinst_LIBRARIES += lib/libconfig.a
 lib_libconfig_a_SOURCES = \
 	lib/config/directory.c lib/config/directory.h \
 	lib/config/expand.c lib/config/expand.h \
+	lib/config/given.c \
 	lib/config/host.c lib/config/host.h \
 	lib/config/level.c lib/config/level.h \
 	lib/config/main_cf.c lib/config/main_cf.h \

@@ -47,6 +47,15 @@ bool settings_get(const struct settings *settings, struct slice name, struct are
 bool settings_has(const struct settings *settings, struct slice name);
 
 /*
+ * settings_visit_given - each name that main.cf or an override gives a value, and that value expanded, as they are
+ * with these `overrides` ("name=value", as of settings_load) on top. Raw parameters, and values that do not
+ * expand, are left out. Both texts are gone when `visit` has returned.
+ */
+typedef void settings_visitor(void *arg, struct slice name, struct slice value);
+void settings_visit_given(const struct settings *settings, const struct slice *overrides, size_t count,
+			  settings_visitor *visit, void *arg);
+
+/*
  * Values of a template for one transport, e.g. ("relay", "destination_concurrency_limit"). The
  * template must be declared with the type asked for; the value was checked when the snapshot was
  * made, so these cannot fail.
