@@ -160,7 +160,7 @@ static bool confine(struct master *m)
 	struct sandbox sandbox;
 	const char *what;
 
-	if (sandbox_prepare(privileges_find(SL("master")), m->conf->settings, &m->accounts, false,
+	if (sandbox_prepare(privileges_find(SL("master")), m->conf->settings, &m->accounts, false, NULL,
 			    &sandbox, &what) == RES_OK &&
 	    sandbox_enter(&sandbox, &what) == RES_OK)
 		return true;

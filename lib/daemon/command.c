@@ -14,7 +14,7 @@ enum result command_confine(const char *row, const struct settings *settings, co
 		return RES_PERM;
 	*what = "mail_owner or setgid_group";
 	if (sandbox_accounts(found, settings, &accounts, &missing) != RES_OK ||
-	    sandbox_prepare(found, settings, &accounts, false, &sandbox, what) != RES_OK)
+	    sandbox_prepare(found, settings, &accounts, false, NULL, &sandbox, what) != RES_OK)
 		return RES_PERM;
 	return sandbox_enter(&sandbox, what);
 }

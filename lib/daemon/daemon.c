@@ -87,6 +87,25 @@ static void set_limits(struct daemon_run *run)
 #endif
 }
 
+static struct sandbox_extra *add_extra(struct daemon_context *context)
+{
+	struct sandbox_extra *x = ARENA_NEW(context->arena, struct sandbox_extra);
+
+	x->next = context->run->extra;
+	context->run->extra = x;
+	return x;
+}
+
+void daemon_allow_read(struct daemon_context *context, const char *path)
+{
+	add_extra(context)->path = arena_dup(context->arena, slice_str(path)).p;
+}
+
+void daemon_allow_connect(struct daemon_context *context, uint16_t port)
+{
+	add_extra(context)->port = port;
+}
+
 static bool started_by_master(void)
 {
 	struct stat st;
@@ -117,7 +136,8 @@ static bool enter_sandbox(struct daemon_run *run, bool chroot)
 	log_entered_queue();
 	if (run->daemon->open != NULL && run->daemon->open(c) != RES_OK)
 		return false;
-	if (sandbox_prepare(run->row, c->settings, &accounts, chroot, &sandbox, &what) != RES_OK ||
+	if (sandbox_prepare(run->row, c->settings, &accounts, chroot, run->extra, &sandbox, &what) !=
+		RES_OK ||
 	    sandbox_enter(&sandbox, &what) != RES_OK) {
 		log_fatal_text("sandbox: %s: %s", what, strerror(errno));
 		return false;

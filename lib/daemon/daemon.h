@@ -137,6 +137,13 @@ struct table_set *daemon_tables(const struct settings *settings, bool may_block)
  */
 void daemon_watch_tables(struct daemon_context *context, struct table_set *set);
 
+/*
+ * daemon_allow_read, daemon_allow_connect - in `open`: the configuration names a file or folder (absolute; copied)
+ * that will be read, or a TCP port of a server, which the row cannot know.
+ */
+void daemon_allow_read(struct daemon_context *context, const char *path);
+void daemon_allow_connect(struct daemon_context *context, uint16_t port);
+
 /* daemon_session_count - sessions that are open in this process. */
 size_t daemon_session_count(const struct daemon_context *context);
 

@@ -42,6 +42,7 @@ struct acceptor {
 struct daemon_run {
 	const struct daemon *daemon;
 	const struct privileges *row;
+	struct sandbox_extra *extra;
 	struct daemon_context *context;
 	struct acceptor *acceptors;
 	size_t acceptor_count;

@@ -229,6 +229,23 @@ static uint64_t handled_net(const struct sandbox *s, const struct settings *sett
 	return net;
 }
 
+/* allow_extra - what the configuration adds, of what the row limits. */
+static bool allow_extra(const struct sandbox *s, uint64_t files, uint64_t net)
+{
+	uint64_t access = READ_ACCESS & known_accesses(s->landlock_abi);
+
+	for (const struct sandbox_extra *x = s->extra; x != NULL; x = x->next) {
+		if (x->path == NULL && net & OS_LANDLOCK_CONNECT_TCP &&
+		    os_landlock_allow_port(s->ruleset, x->port, OS_LANDLOCK_CONNECT_TCP) < 0)
+			return false;
+		if (x->path != NULL && files != 0 &&
+		    os_landlock_allow(s->ruleset, x->path, access) < 0 && errno != ENOENT &&
+		    errno != ENOTDIR)
+			return false;
+	}
+	return true;
+}
+
 static bool fill_ruleset(const struct sandbox *s, const struct settings *settings, uint64_t files,
 			 uint64_t net)
 {
@@ -238,6 +255,8 @@ static bool fill_ruleset(const struct sandbox *s, const struct settings *setting
 
 	if (files != 0 && (!allow_paths(s, s->row->read, READ_ACCESS) ||
 			   !allow_paths(s, s->row->write, WRITE_ACCESS)))
+		return false;
+	if (!allow_extra(s, files, net))
 		return false;
 #ifdef POSTRIDER_SANITIZERS
 	if (files != 0)
@@ -267,11 +286,12 @@ static bool make_ruleset(struct sandbox *s, const struct settings *settings)
 
 enum result sandbox_prepare(const struct privileges *row, const struct settings *settings,
 			    const struct sandbox_accounts *accounts, bool chroot,
-			    struct sandbox *out, const char **what)
+			    const struct sandbox_extra *extra, struct sandbox *out, const char **what)
 {
 	*out = (struct sandbox){.row = row,
 				.accounts = *accounts,
 				.queue_directory = settings->queue_directory.p,
+				.extra = extra,
 				.chroot = chroot && row->chroot,
 				.unprivileged_start = os_euid() != 0,
 				.landlock_abi = os_landlock_abi(),

@@ -27,10 +27,18 @@ struct sandbox_accounts {
 enum result sandbox_accounts(const struct privileges *row, const struct settings *settings,
 			     struct sandbox_accounts *out, struct slice *missing);
 
+/* What one process's configuration adds to its row: a file or folder to read, or a TCP port to connect to. */
+struct sandbox_extra {
+	struct sandbox_extra *next;
+	const char *path; /* absolute; NULL: a port */
+	uint16_t port;
+};
+
 struct sandbox {
 	const struct privileges *row;
 	struct sandbox_accounts accounts;
 	const char *queue_directory;
+	const struct sandbox_extra *extra;
 	bool chroot;
 	bool unprivileged_start; /* not started by root: no users, no chroot, no capabilities */
 	int landlock_abi;	 /* 0: the kernel has none; files are then guarded by their modes only */
@@ -40,11 +48,11 @@ struct sandbox {
 
 /*
  * sandbox_prepare - `chroot` is what master.cf asks for; it is followed if the row permits it. *what is
- * set to a constant text on failure.
+ * set to a constant text on failure. `extra` may be NULL.
  */
 enum result sandbox_prepare(const struct privileges *row, const struct settings *settings,
 			    const struct sandbox_accounts *accounts, bool chroot,
-			    struct sandbox *out, const char **what);
+			    const struct sandbox_extra *extra, struct sandbox *out, const char **what);
 /*
  * sandbox_enter - working directory, root, user, capabilities, Landlock, system calls. After a
  * failure (RES_PERM, errno, *what) the process must end: it may have lost a part of its rights.

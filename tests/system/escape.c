@@ -288,7 +288,7 @@ static bool enter(struct prison *p)
 	if (p->row->kind == KIND_CHILD) {
 		const struct privileges *parent = privileges_find(SL("local"));
 
-		return sandbox_prepare(parent, p->settings, &accounts, false, &sandbox, &what) ==
+		return sandbox_prepare(parent, p->settings, &accounts, false, NULL, &sandbox, &what) ==
 			   RES_OK &&
 		       sandbox_enter(&sandbox, &what) == RES_OK && become_recipient(p);
 	}
@@ -296,7 +296,7 @@ static bool enter(struct prison *p)
 	if (p->row->kind == KIND_COMMAND &&
 	    os_become(NOBODY, p->accounts.drop_gid, &p->accounts.drop_gid, 1) < 0)
 		return false;
-	if (sandbox_prepare(p->row, p->settings, &accounts, false, &sandbox, &what) == RES_OK &&
+	if (sandbox_prepare(p->row, p->settings, &accounts, false, NULL, &sandbox, &what) == RES_OK &&
 	    sandbox_enter(&sandbox, &what) == RES_OK)
 		return true;
 	fprintf(stderr, "sandbox: %s: %s\n", what, strerror(errno));

@@ -168,7 +168,7 @@ static int serve_sentence(const struct inmate *inmate, struct settings *settings
 	const char *what;
 
 	if (sandbox_accounts(row, settings, &accounts, &missing) != RES_OK ||
-	    sandbox_prepare(row, settings, &accounts, false, &sandbox, &what) != RES_OK ||
+	    sandbox_prepare(row, settings, &accounts, false, NULL, &sandbox, &what) != RES_OK ||
 	    sandbox_enter(&sandbox, &what) != RES_OK)
 		return 99;
 	return inmate->act();
