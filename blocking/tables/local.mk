@@ -29,3 +29,12 @@ blocking_tables_table_redis_so_CFLAGS = $(MODULE_COMPILE)
 blocking_tables_table_redis_so_LDFLAGS = $(MODULE_LINK)
 blocking_tables_table_redis_so_LDADD = $(HIREDIS_LIBS)
 endif
+
+if HAVE_SQLITE
+pkglibexec_PROGRAMS += blocking/tables/table_sqlite.so
+blocking_tables_table_sqlite_so_SOURCES = blocking/tables/sqlite.c
+blocking_tables_table_sqlite_so_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+blocking_tables_table_sqlite_so_CFLAGS = $(MODULE_COMPILE)
+blocking_tables_table_sqlite_so_LDFLAGS = $(MODULE_LINK)
+blocking_tables_table_sqlite_so_LDADD = $(SQLITE_LIBS)
+endif
