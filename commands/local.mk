@@ -19,7 +19,7 @@ MAP_TOOL = commands/map_build.c commands/map_content.c commands/map_content.h \
 	commands/map_target.h commands/map_tool.c commands/map_tool.h $(COMMAND)
 sbin_PROGRAMS += commands/postmap commands/postalias
 commands_postmap_SOURCES = commands/postmap.c $(MAP_TOOL)
-commands_postmap_LDADD = lib/libaddress.a lib/libtable.a $(COMMAND_BASE_LIBS) $(LMDB_LIBS) $(CDB_LIBS) $(PCRE2_LIBS) -lpthread
+commands_postmap_LDADD = lib/libaddress.a lib/libtable.a lib/libipc.a $(COMMAND_BASE_LIBS) $(LMDB_LIBS) $(CDB_LIBS) $(PCRE2_LIBS) -lpthread
 commands_postalias_SOURCES = commands/postalias.c $(MAP_TOOL)
 commands_postalias_LDADD = $(commands_postmap_LDADD)
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "commands/map_tool.h"
+#include "table/remote.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -142,14 +143,27 @@ bool map_checks_utf8(const struct map_tool *tool)
 	       (tool->utf8_content || (!tool->headers && !tool->body));
 }
 
+/* ask_program - tables that are not local are asked by a proxymap of our own, with our rights. */
+static struct table_remote *ask_program(struct map_tool *tool)
+{
+	const struct settings *settings = tool->command.settings;
+	struct slice path = arena_printf(tool->command.arena, "%.*s/proxymap",
+					    SL_ARG(settings->daemon_directory));
+
+	return table_remote_create_program(path.p, tool->command.config_dir,
+					   settings->proxymap_lookup_timeout + TABLE_REMOTE_GRACE);
+}
+
 static void create_set(struct map_tool *tool)
 {
 	struct table_config config = {.warn = warn_table,
+				      .remote = ask_program(tool),
 				      .errors_unheard = true,
 				      .default_type = tool->command.settings->default_database_type,
 				      .may_block = true};
 
 	tool->set = table_set_create(&config);
+	tool->remote = config.remote;
 }
 
 /* finish - output that could not be written is a failure too. */
@@ -158,6 +172,7 @@ static int finish(struct map_tool *tool, int status)
 	if (fflush(stdout) != 0 || ferror(stdout))
 		map_fatal("write to standard output failed");
 	table_set_destroy(&tool->set);
+	table_remote_destroy(&tool->remote);
 	command_close(&tool->command);
 	return status;
 }

@@ -44,6 +44,7 @@ struct map_tool {
 	bool body;
 
 	struct table_set *set;
+	struct table_remote *remote;
 };
 
 int map_tool_main(struct map_tool *tool, int argc, char **argv);

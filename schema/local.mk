@@ -10,6 +10,7 @@ PARAMETER_FILES = \
 	$(top_srcdir)/schema/parameters/local.param \
 	$(top_srcdir)/schema/parameters/tls.param \
 	$(top_srcdir)/schema/parameters/resolver.param \
+	$(top_srcdir)/schema/parameters/proxymap.param \
 	$(top_srcdir)/schema/parameters/accepted.param
 PARAMETER_GENERATOR = $(top_srcdir)/schema/generate/parameters.awk
 EXTRA_DIST += schema/parameters schema/generate

@@ -78,6 +78,7 @@ bounce     unix  -       -       y       -       0       bounce
 defer      unix  -       -       y       -       0       bounce
 trace      unix  -       -       y       -       0       bounce
 resolver   unix  -       -       n       -       1       resolver
+proxymap   unix  -       -       n       -       -       proxymap
 tlsmgr     unix  -       -       y       1000?   1       tlsmgr
 smtp       unix  -       -       y       -       -       smtp
 relay      unix  -       -       y       -       -       smtp
