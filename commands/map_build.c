@@ -13,6 +13,7 @@
 #include "os/file.h"
 #include "os/process.h"
 #include "table/file_value.h"
+#include "table/trust.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -302,6 +303,15 @@ static int open_source(struct build *build, struct stat *st)
 	return -1;
 }
 
+/* warn_of_doubt - what is made in such a directory somebody else can replace. */
+static void warn_of_doubt(const struct build *build, const struct stat *source)
+{
+	struct slice doubt = trust_doubt(build->path, source, build->arena);
+
+	if (!slice_is_null(doubt))
+		map_warn("table %s: others could replace it: %.*s", build->spec, SL_ARG(doubt));
+}
+
 void map_build(struct map_tool *tool, const char *map)
 {
 	struct build build;
@@ -313,6 +323,7 @@ void map_build(struct map_tool *tool, const char *map)
 	if (build.cdb && tool->incremental)
 		map_fatal("%s: a cdb file cannot be added to, only made anew", build.spec);
 	fd = open_source(&build, &st);
+	warn_of_doubt(&build, &st);
 	lower_rights(&build, &st);
 	mode = tool->default_mode ? 0644 : st.st_mode & 0666;
 	if (tool->incremental) {

@@ -3,7 +3,7 @@
 #include "base/ip.h"
 #include "table/pattern.h"
 
-static void *cidr_compile(struct table_content *content, const struct pattern_rule *rule,
+static void *cidr_compile(struct table_content *content, struct pattern_rule *rule,
 			  struct slice *rest)
 {
 	struct ip_net *net = ARENA_NEW(content->arena, struct ip_net);

@@ -31,12 +31,21 @@ static void combine_load(struct table_content *content)
 		}
 		table = table_open(content->set, word, content->flags);
 		members->tables[members->count++] = table;
-		if (!slice_is_null(table_error(table)) && slice_is_null(content->error))
-			table_content_fail(content, "%.*s", SL_ARG(table_error(table)));
 	}
 	if (members->count == 0)
 		table_content_fail(content, "bad syntax: need {type:name, ...}");
 	content->state = members;
+}
+
+/* combine_error - a member may become usable, or cease to be. */
+static struct slice combine_error(const struct table_content *content)
+{
+	const struct members *members = content->state;
+	struct slice error = SL_NULL;
+
+	for (size_t i = 0; i < members->count && slice_is_null(error); i++)
+		error = table_error(members->tables[i]);
+	return error;
 }
 
 static enum table_result union_lookup(struct table_content *content, struct slice key,
@@ -78,7 +87,13 @@ static enum table_result pipe_lookup(struct table_content *content, struct slice
 	return TABLE_FOUND;
 }
 
-const struct table_type table_unionmap = {
-    .name = "unionmap", .literal_keys = true, .load = combine_load, .lookup = union_lookup};
-const struct table_type table_pipemap = {
-    .name = "pipemap", .literal_keys = true, .load = combine_load, .lookup = pipe_lookup};
+const struct table_type table_unionmap = {.name = "unionmap",
+					  .literal_keys = true,
+					  .load = combine_load,
+					  .error = combine_error,
+					  .lookup = union_lookup};
+const struct table_type table_pipemap = {.name = "pipemap",
+					 .literal_keys = true,
+					 .load = combine_load,
+					 .error = combine_error,
+					 .lookup = pipe_lookup};

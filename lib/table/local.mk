@@ -11,6 +11,7 @@ lib_libtable_a_SOURCES = \
 	lib/table/lmdb_read.c lib/table/lmdb_read.h \
 	lib/table/lmdb_write.c lib/table/lmdb_write.h \
 	lib/table/match_list.c lib/table/match_list.h \
+	lib/table/needle.c lib/table/needle.h \
 	lib/table/new_file.c lib/table/new_file.h \
 	lib/table/pattern.c lib/table/pattern.h \
 	lib/table/pcre.c \
@@ -21,6 +22,7 @@ lib_libtable_a_SOURCES = \
 	lib/table/source.c lib/table/source.h \
 	lib/table/table.c lib/table/table.h lib/table/table_type.h \
 	lib/table/table_list.c \
+	lib/table/trust.c lib/table/trust.h \
 	lib/table/unix.c
 if HAVE_CDB
 lib_libtable_a_SOURCES += lib/table/cdb_write.c
@@ -29,13 +31,21 @@ lib_libtable_a_SOURCES += lib/table/cdb_none.c
 endif
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_table
+check_PROGRAMS += tests/unit/test_needle tests/unit/test_table tests/unit/test_table_files
+tests_unit_test_needle_SOURCES = tests/unit/test_needle.c tests/unit/unit.h
+tests_unit_test_needle_LDADD = lib/libtable.a $(LIBS_OS) $(PCRE2_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_table_files_SOURCES = tests/unit/test_table_files.c tests/unit/unit.h
+tests_unit_test_table_files_LDADD = lib/libtable.a $(LIBS_OS) $(LMDB_LIBS) $(CDB_LIBS) $(PCRE2_LIBS) \
+	$(CMOCKA_LIBS)
 tests_unit_test_table_SOURCES = tests/unit/test_table.c tests/unit/unit.h
 tests_unit_test_table_LDADD = lib/libtable.a $(LIBS_OS) $(LMDB_LIBS) $(CDB_LIBS) $(PCRE2_LIBS) \
 	$(CMOCKA_LIBS)
 endif
 
-FUZZ_TARGETS += tests/fuzz/fuzz_lmdb tests/fuzz/fuzz_table
+FUZZ_TARGETS += tests/fuzz/fuzz_cdb tests/fuzz/fuzz_lmdb tests/fuzz/fuzz_table
+tests_fuzz_fuzz_cdb_SOURCES = tests/fuzz/fuzz_cdb.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_cdb_LDADD = lib/libtable.a $(LIBS_OS)
+tests_fuzz_fuzz_cdb_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_lmdb_SOURCES = tests/fuzz/fuzz_lmdb.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_lmdb_LDADD = lib/libtable.a $(LIBS_OS)
 tests_fuzz_fuzz_lmdb_LDFLAGS = $(FUZZ_LINK)

@@ -6,6 +6,8 @@
 
 /* No result is longer, however often a group is repeated in it. */
 #define RESULT_LIMIT (1024 * 1024)
+/* For fewer needles a key is not read: it may be longer than all patterns take. */
+#define NEEDLES_WORTH 4
 
 void pattern_warn(const struct table_content *content, const struct pattern_rule *rule,
 		  const char *text, struct slice what)
@@ -157,6 +159,7 @@ static void add_rule(struct table_content *content, const struct pattern_rule *r
 		table->size = size;
 	}
 	table->rules[table->count++] = *rule;
+	table->needles += rule->needle.count > 0;
 }
 
 /* take_keyword - "if" or "endif", in either case, followed by white space or the end. */
@@ -317,19 +320,24 @@ enum table_result pattern_lookup(struct table_content *content, const struct pat
 				 struct slice key, struct arena *arena, struct slice *value)
 {
 	const struct pattern_table *table = content->state;
+	bool search = table->needles >= NEEDLES_WORTH;
+	struct needle_key pairs;
 	struct pattern_match match;
 
 	if (type->begin != NULL && !type->begin(content, key))
 		return TABLE_MISSING;
+	if (search)
+		needle_key_read(key, &pairs);
 	for (size_t i = 0; i < table->count; i++) {
 		const struct pattern_rule *rule = &table->rules[i];
-		enum pattern_outcome outcome;
+		enum pattern_outcome outcome = PATTERN_NO;
 
 		if (rule->kind == RULE_ENDIF)
 			continue;
 		match.count = 0;
-		outcome = type->match(content, rule->matcher, key,
-				      rule->substitutes && !rule->negated ? &match : NULL);
+		if (!search || !needle_missing(&rule->needle, &pairs))
+			outcome = type->match(content, rule->matcher, key,
+					      rule->substitutes && !rule->negated ? &match : NULL);
 		if (outcome == PATTERN_ERROR) {
 			*value = arena_printf(arena,
 					      "table %.*s: line %u: the pattern needs too much "

@@ -6,6 +6,7 @@
 #ifndef TABLE_PATTERN_H
 #define TABLE_PATTERN_H
 
+#include "table/needle.h"
 #include "table/table_type.h"
 
 struct pattern_rule {
@@ -16,12 +17,14 @@ struct pattern_rule {
 	size_t end;          /* RULE_IF: index of its endif, or the number of rules */
 	struct slice result; /* RULE_RESULT */
 	void *matcher;       /* of the type; NULL for RULE_ENDIF */
+	struct needle needle; /* compile may set it: without this in a key there is no match */
 };
 
 struct pattern_table {
 	struct pattern_rule *rules;
 	size_t count;
 	size_t size;
+	size_t needles; /* rules that have one */
 	void *shared; /* of the type */
 };
 
@@ -44,7 +47,7 @@ struct pattern_type {
 	 * compile - the pattern at the front of *rest, moved past it. `rule` has negated set. NULL:
 	 * the rule is left out, a warning was given with pattern_warn.
 	 */
-	void *(*compile)(struct table_content *content, const struct pattern_rule *rule,
+	void *(*compile)(struct table_content *content, struct pattern_rule *rule,
 			 struct slice *rest);
 	/* match - `groups` may be NULL when they are not wanted. */
 	enum pattern_outcome (*match)(struct table_content *content, void *matcher, struct slice key,

@@ -69,7 +69,7 @@ static bool parse_flags(struct slice text, uint32_t *flags)
 	return true;
 }
 
-static void *compile(struct table_content *content, const struct pattern_rule *rule,
+static void *compile(struct table_content *content, struct pattern_rule *rule,
 		     struct slice pattern, uint32_t flags)
 {
 	struct pcre_state *state = state_of(content);
@@ -91,12 +91,14 @@ static void *compile(struct table_content *content, const struct pattern_rule *r
 	pcre2_pattern_info(matcher->code, PCRE2_INFO_CAPTURECOUNT, &matcher->groups);
 	/* where memory may not become executable this fails, and the interpreter does the work */
 	pcre2_jit_compile(matcher->code, PCRE2_JIT_COMPLETE);
+	if (!(flags & PCRE2_EXTENDED))
+		rule->needle = needle_of(pattern, NEEDLE_PERL);
 	matcher->next = state->all;
 	state->all = matcher;
 	return matcher;
 }
 
-static void *pcre_compile(struct table_content *content, const struct pattern_rule *rule,
+static void *pcre_compile(struct table_content *content, struct pattern_rule *rule,
 			  struct slice *rest)
 {
 	struct slice pattern, options;

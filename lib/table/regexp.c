@@ -33,7 +33,7 @@ static bool parse_flags(struct slice text, int *flags)
 	return true;
 }
 
-static void *regexp_compile(struct table_content *content, const struct pattern_rule *rule,
+static void *regexp_compile(struct table_content *content, struct pattern_rule *rule,
 			    struct slice *rest)
 {
 	struct pattern_table *table = content->state;
@@ -60,6 +60,8 @@ static void *regexp_compile(struct table_content *content, const struct pattern_
 		pattern_warn(content, rule, why, pattern);
 		return NULL;
 	}
+	if (flags & REG_EXTENDED)
+		rule->needle = needle_of(pattern, NEEDLE_POSIX);
 	matcher->next = table->shared;
 	table->shared = matcher;
 	return matcher;

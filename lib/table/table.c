@@ -8,6 +8,7 @@
 #include "table/file_value.h"
 #include "table/source.h"
 #include "table/table_type.h"
+#include "table/trust.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -158,6 +159,18 @@ void table_content_fail(struct table_content *content, const char *format, ...)
 	buffer_free(&text);
 }
 
+/* warn_of_doubt - a table that others can replace is used all the same, and named. */
+static void warn_of_doubt(const struct table_content *content)
+{
+	struct slice doubt;
+
+	if (content->set->config.warn == NULL)
+		return;
+	doubt = trust_doubt(content->path, &content->seen, content->arena);
+	if (!slice_is_null(doubt))
+		table_set_warn(content->set, "table %.*s: others could replace it: %.*s", SL_ARG(content->spec), SL_ARG(doubt));
+}
+
 bool table_content_open(struct table_content *content, const char *path)
 {
 	content->path = arena_str(content->arena, slice_str(path));
@@ -177,6 +190,7 @@ bool table_content_open(struct table_content *content, const char *path)
 		table_content_fail(content, "%s is not a regular file", path);
 		return false;
 	}
+	warn_of_doubt(content);
 	return true;
 }
 
@@ -317,6 +331,8 @@ struct table *table_open(struct table_set *set, struct slice spec, unsigned flag
 
 struct slice table_error(const struct table *table)
 {
+	if (slice_is_null(table->content.error) && table->type->error != NULL)
+		return table->type->error(&table->content);
 	return table->content.error;
 }
 
@@ -334,10 +350,11 @@ enum table_result table_lookup(struct table *table, struct slice key, struct are
 			       struct slice *value)
 {
 	unsigned fold = table_has_literal_keys(table) ? TABLE_FOLD | TABLE_FOLD_ALL : TABLE_FOLD_ALL;
+	struct slice error = table_error(table);
 
 	*value = SL_NULL;
-	if (!slice_is_null(table->content.error)) {
-		*value = arena_dup(arena, table->content.error);
+	if (!slice_is_null(error)) {
+		*value = arena_dup(arena, error);
 		return TABLE_TEMP;
 	}
 	if (table->content.flags & fold)

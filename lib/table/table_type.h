@@ -29,6 +29,8 @@ struct table_type {
 	void (*load)(struct table_content *content);
 	enum table_result (*lookup)(struct table_content *content, struct slice key,
 				    struct arena *arena, struct slice *value);
+	/* error - why nothing can be looked up for now, beside content->error; absent: it can. NULL: always. */
+	struct slice (*error)(const struct table_content *content);
 	/* hold, release - as table_hold(), table_release(); NULL where lookups ask nothing */
 	void (*hold)(struct table_content *content);
 	bool (*release)(struct table_content *content);
