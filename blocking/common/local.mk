@@ -4,6 +4,7 @@ blocking_libcommon_a_SOURCES = \
 	blocking/common/answer.c blocking/common/answer.h \
 	blocking/common/client_config.c blocking/common/client_config.h \
 	blocking/common/domain_filter.c blocking/common/domain_filter.h \
+	blocking/common/ldap_quote.c blocking/common/ldap_quote.h \
 	blocking/common/query.c blocking/common/query.h \
 	blocking/common/server.c blocking/common/server.h \
 	blocking/common/template.c blocking/common/template.h \

@@ -3,6 +3,18 @@
 MODULE_COMPILE = $(AM_CFLAGS) -fPIC
 MODULE_LINK = -shared -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
 
+if HAVE_LDAP
+pkglibexec_PROGRAMS += blocking/tables/table_ldap.so
+blocking_tables_table_ldap_so_SOURCES = blocking/tables/ldap.c blocking/tables/ldap.h \
+	blocking/tables/ldap_bound.c \
+	blocking/tables/ldap_connect.c \
+	blocking/tables/ldap_search.c
+blocking_tables_table_ldap_so_CPPFLAGS = $(AM_CPPFLAGS) $(LDAP_CFLAGS)
+blocking_tables_table_ldap_so_CFLAGS = $(MODULE_COMPILE)
+blocking_tables_table_ldap_so_LDFLAGS = $(MODULE_LINK)
+blocking_tables_table_ldap_so_LDADD = $(LDAP_LIBS)
+endif
+
 if HAVE_MARIADB
 pkglibexec_PROGRAMS += blocking/tables/table_mysql.so
 blocking_tables_table_mysql_so_SOURCES = blocking/tables/mysql.c

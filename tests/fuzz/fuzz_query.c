@@ -5,6 +5,7 @@
  */
 #include "base/check.h"
 #include "blocking/common/answer.h"
+#include "blocking/common/ldap_quote.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -38,6 +39,22 @@ static void check_key(struct slice template, const struct lookup_text *key)
 	buffer_free(&out);
 }
 
+/* check_quotes - nothing that has a meaning is left but the escapes. */
+static void check_quotes(struct slice part)
+{
+	struct buffer out;
+
+	buffer_init(&out, part.n * 3);
+	CHECK(ldap_quote_filter(NULL, part, &out));
+	for (size_t i = 0; i < out.len; i++)
+		CHECK(out.data[i] != '\0' && strchr("*()", out.data[i]) == NULL);
+	buffer_reset(&out);
+	CHECK(ldap_quote_dn(NULL, part, &out));
+	for (size_t i = 0; i < out.len; i++)
+		CHECK(out.data[i] != '\0' && strchr("\"+,;<>=#", out.data[i]) == NULL);
+	buffer_free(&out);
+}
+
 static void check_value(struct slice format, const struct lookup_text *key, struct slice value)
 {
 	struct arena *arena = arena_create();
@@ -64,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	lookup_text_split(whole, &key);
 	CHECK(key.local.n + key.domain.n + key.qualified == whole.n);
+	check_quotes(whole);
 	if (template_check(template, &bad))
 		check_key(template, &key);
 	else

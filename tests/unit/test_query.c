@@ -2,6 +2,7 @@
 /* What is expected here was seen with Debian's Postfix 3.7: postmap -q of a pgsql: table. */
 #include "unit.h"
 
+#include "blocking/common/ldap_quote.h"
 #include "blocking/common/query.h"
 #include "blocking/common/server.h"
 #include "blocking/common/wait.h"
@@ -283,6 +284,25 @@ static void test_domain_unknown(void **state)
 	query_close(query);
 }
 
+static void test_ldap_quotes(void **state)
+{
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out, 60);
+	assert_true(ldap_quote_filter(NULL, SL("a*(b)\\\0 \xc3\xbc,"), &out));
+	assert_slice(buffer_slice(&out), "a\\2a\\28b\\29\\5c\\00 \xc3\xbc,");
+	buffer_reset(&out);
+	assert_true(ldap_quote_dn(NULL, SL(" a b,+\"\\<>;=#\0\xc3\xbc "), &out));
+	assert_slice(buffer_slice(&out),
+		     "\\20a b\\2c\\2b\\22\\5c\\3c\\3e\\3b\\3d\\23\\00\xc3\xbc\\20");
+	buffer_reset(&out);
+	assert_false(ldap_quote_filter(NULL, SL("********************************"), &out));
+	buffer_reset(&out);
+	assert_false(ldap_quote_dn(NULL, SL(",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,"), &out));
+	buffer_free(&out);
+}
+
 static void test_servers(void **state)
 {
 	struct server server;
@@ -357,8 +377,9 @@ int main(void)
 	    cmocka_unit_test(test_check),	   cmocka_unit_test(test_too_long),
 	    cmocka_unit_test(test_answers),	   cmocka_unit_test(test_answer_limits),
 	    cmocka_unit_test(test_sql_parameters), cmocka_unit_test(test_domain),
-	    cmocka_unit_test(test_domain_unknown), cmocka_unit_test(test_servers),
-	    cmocka_unit_test(test_server_order),   cmocka_unit_test(test_wait),
+	    cmocka_unit_test(test_domain_unknown), cmocka_unit_test(test_ldap_quotes),
+	    cmocka_unit_test(test_servers),	   cmocka_unit_test(test_server_order),
+	    cmocka_unit_test(test_wait),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
