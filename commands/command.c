@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "commands/command.h"
 #include "config/directory.h"
+#include "config/environment.h"
 #include "log/log.h"
 #include "os/file.h"
 #include "os/process.h"
@@ -111,6 +112,7 @@ void command_load(struct command *c)
 	print_problems(c, &problems);
 	if (rc != RES_OK)
 		exit(c->failure);
+	environment_override(c->settings->import_environment, c->arena);
 }
 
 void command_open_log(struct command *c)

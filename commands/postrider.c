@@ -3,8 +3,11 @@
 #include "base/check.h"
 #include "config.h"
 #include "config/directory.h"
+#include "config/environment.h"
 #include "config/main_cf.h"
+#include "config/usage.h"
 #include "commands/postrider_status.h"
+#include "commands/postrider_values.h"
 #include "daemon/layout.h"
 #include "log/events.h"
 #include "master/master.h"
@@ -272,6 +275,25 @@ static bool check_set_gid(const struct control *c, const struct sandbox_accounts
 	return all;
 }
 
+/* check_usage - names that nothing defines or uses, parameters that change nothing here, tables. */
+static void check_usage(struct control *c)
+{
+	struct slice path = arena_printf(c->arena, "%s/main.cf", c->config_dir);
+	struct config_problems told;
+	struct master_cf cf; /* with the services that cannot run, too */
+	struct usage usage;
+
+	config_problems_init(&told, c->arena);
+	(void)master_cf_load(c->config_dir, c->conf->settings, c->arena, &told, &cf);
+	usage_find(c->conf->settings->values, path, &cf, c->arena, &c->problems, &usage);
+	usage_unused(&usage, &c->problems);
+	usage_deprecated(&usage, &c->problems);
+	usage_without_effect(&usage, &c->problems);
+	usage_restrictions(&usage, &c->problems);
+	postrider_check_values(c->conf->settings->values, c->arena, &c->problems);
+	usage_free(&usage);
+}
+
 /* check - everything that can be known before a start; false when it cannot succeed. */
 static bool check(struct control *c, bool all)
 {
@@ -286,11 +308,12 @@ static bool check(struct control *c, bool all)
 	}
 	if (!all)
 		return true;
+	check_usage(c);
 	show_problems(c, true);
 	check_owners(c);
 	check_set_gid(c, &accounts, false);
 	check_own_accounts(c);
-	return true;
+	return c->problems.fatal == 0;
 }
 
 static int verb_check(struct control *c)
@@ -502,6 +525,7 @@ static int perform(struct control *c, const struct verb *verb, char *const *word
 	valid = load(c);
 	if (c->conf == NULL)
 		return 1;
+	environment_override(c->conf->settings->import_environment, c->arena);
 	if (valid && words != NULL && has_more_instances(c))
 		return run_wrapper(c, words);
 	if (valid || !verb->valid)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "address/list.h"
+#include "config/environment.h"
 #include "daemon/calls.h"
 #include "daemon/daemon.h"
 #include "daemon/privileges.h"
@@ -99,24 +100,12 @@ static void open_tables(struct local *p, struct arena *arena)
 /* import_environment - export_environment: NAME keeps what is there, NAME=VALUE sets it. */
 static void import_environment(struct local *p, struct arena *arena)
 {
-	struct slice rest = p->settings->export_environment, word;
+	struct slice rest = p->settings->export_environment, name, value;
+	char **list = ARENA_ARRAY(arena, environment_count(rest) + 1, char *);
 	size_t count = 0;
-	char **list;
 
-	while (settings_next_word(&rest, &word))
-		count++;
-	list = ARENA_ARRAY(arena, count + 1, char *);
-	count = 0;
-	rest = p->settings->export_environment;
-	while (settings_next_word(&rest, &word)) {
-		const char *value;
-
-		word = arena_dup(arena, word);
-		if (slice_find(word, '=') > 0)
-			list[count++] = (char *)word.p;
-		else if ((value = getenv(word.p)) != NULL)
-			list[count++] = (char *)arena_printf(arena, "%s=%s", word.p, value).p;
-	}
+	while (environment_next(&rest, arena, &name, &value))
+		list[count++] = (char *)arena_printf(arena, "%.*s=%.*s", SL_ARG(name), SL_ARG(value)).p;
 	p->import_environment = list;
 }
 

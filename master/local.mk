@@ -13,8 +13,9 @@ master_master_LDADD = $(MASTER_LIBS)
 
 sbin_PROGRAMS += commands/postrider
 commands_postrider_SOURCES = commands/postrider.c commands/postrider_status.c \
-	commands/postrider_status.h master/configuration.c master/master.h
-commands_postrider_LDADD = $(MASTER_LIBS)
+	commands/postrider_status.h commands/postrider_values.c commands/postrider_values.h \
+	master/configuration.c master/master.h
+commands_postrider_LDADD = lib/libdaemon.a $(COMMAND_LIBS)
 
 noinst_PROGRAMS += tests/system/echod
 tests_system_echod_SOURCES = tests/system/echod.c

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/check.h"
 #include "config.h"
+#include "config/environment.h"
 #include "daemon/daemon.h"
 #include "master/master.h"
 #include "os/file.h"
@@ -154,9 +155,9 @@ static char **child_arguments(const struct service *s, unsigned slot, struct are
 static char **child_environment(const struct master *m, const struct service *s,
 				 struct arena *arena)
 {
-	struct slice rest = m->conf->settings->import_environment, word;
+	struct slice rest = m->conf->settings->import_environment, name, value;
 	size_t n = 0;
-	char **env = ARENA_ARRAY(arena, 64, char *);
+	char **env = ARENA_ARRAY(arena, environment_count(rest) + 6, char *);
 
 	env[n++] = (char *)arena_printf(arena, "MAIL_CONFIG=%s", m->config_dir).p;
 	env[n++] = (char *)arena_printf(arena, "MAIL_MAIN_CF_FD=%d",
@@ -168,19 +169,10 @@ static char **child_environment(const struct master *m, const struct service *s,
 	if (getenv("UBSAN_OPTIONS") != NULL)
 		env[n++] = (char *)arena_printf(arena, "UBSAN_OPTIONS=%s", getenv("UBSAN_OPTIONS")).p;
 #endif
-	while (n < 60 && settings_next_word(&rest, &word)) {
-		const char *value;
-
-		if (slice_starts(word, SL("MAIL_CONFIG")) || slice_starts(word, SL("MAIL_MAIN_CF")) || slice_starts(word, SL("PATH=")))
-			continue;
-		if (slice_find(word, '=') >= 0) {
-			env[n++] = arena_str(arena, word);
-			continue;
-		}
-		value = getenv(arena_str(arena, word));
-		if (value != NULL)
-			env[n++] = (char *)arena_printf(arena, "%.*s=%s", SL_ARG(word), value).p;
-	}
+	while (environment_next(&rest, arena, &name, &value))
+		if (!slice_starts(name, SL("MAIL_CONFIG")) && !slice_starts(name, SL("MAIL_MAIN_CF")) &&
+		    !slice_eq(name, SL("PATH")))
+			env[n++] = (char *)arena_printf(arena, "%.*s=%.*s", SL_ARG(name), SL_ARG(value)).p;
 	return env;
 }
 

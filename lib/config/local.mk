@@ -1,6 +1,7 @@
 noinst_LIBRARIES += lib/libconfig.a
 lib_libconfig_a_SOURCES = \
 	lib/config/directory.c lib/config/directory.h \
+	lib/config/environment.c lib/config/environment.h \
 	lib/config/expand.c lib/config/expand.h \
 	lib/config/given.c \
 	lib/config/host.c lib/config/host.h \
@@ -10,6 +11,7 @@ lib_libconfig_a_SOURCES = \
 	lib/config/nearest.c \
 	lib/config/parameter.c lib/config/parameter.h \
 	lib/config/problem.c lib/config/problem.h \
+	lib/config/restrictions.c \
 	lib/config/settings.c lib/config/settings.h \
 	lib/config/source.c lib/config/source.h \
 	lib/config/usage.c lib/config/usage.h \

@@ -40,6 +40,9 @@ void usage_deprecated(const struct usage *usage, struct config_problems *problem
 /* usage_without_effect - a warning for each declared one that is set and that nothing here reads. */
 void usage_without_effect(const struct usage *usage, struct config_problems *problems);
 
+/* usage_restrictions - a warning for each word of a list of restrictions that is none. */
+void usage_restrictions(const struct usage *usage, struct config_problems *problems);
+
 /* parameter_declared - declared, or made from a template; NULL when neither. */
 const struct parameter *parameter_declared(struct slice name);
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+/* postrider_values - what can be known only by looking: that the tables that main.cf names can be opened. */
+#include "commands/postrider_values.h"
+
+#include "config/parameter.h"
+#include "config/settings.h"
+#include "table/table.h"
+
+struct looking {
+	const struct given_value *given; /* whose value is looked at */
+	struct config_problems *problems;
+};
+
+/* hear - a bad line of a table's source, or why it cannot be used. */
+static void hear(void *data, struct slice text)
+{
+	const struct looking *l = data;
+
+	config_problem_add(l->problems, false, l->given->file, l->given->line, l->given->name, "%.*s",
+			   SL_ARG(text));
+}
+
+/* open_tables - each type:name of the value; what else stands in a list of tables is no business of ours. */
+static void open_tables(struct looking *l, struct slice list)
+{
+	struct table_config config = {.warn = hear, .data = l};
+	struct table_set *set = table_set_create(&config);
+	struct slice word;
+
+	while (settings_next_word(&list, &word))
+		if (slice_find(word, ':') > 0 && !slice_starts(word, SL("!")))
+			(void)table_open(set, word, TABLE_FOLD);
+	table_set_destroy(&set);
+}
+
+/* check_directory - a place that several programs must understand alike. */
+static void check_directory(struct looking *l, struct slice value)
+{
+	static const char *const names[] = {"queue_directory", "data_directory", "daemon_directory",
+					    "command_directory"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (slice_eq(l->given->name, slice_str(names[i])) && !slice_starts(value, SL("/")))
+			config_problem_add(l->problems, true, l->given->file, l->given->line,
+					   l->given->name,
+					   "bad path \"%.*s\": a name that begins with / is allowed",
+					   SL_ARG(value));
+}
+
+void postrider_check_values(const struct config_values *values, struct arena *arena,
+			    struct config_problems *problems)
+{
+	for (size_t i = 0; i < values->count; i++) {
+		const struct given_value *given = &values->given[i];
+		const struct parameter *p = parameter_find(given->name);
+		struct looking l = {.given = given, .problems = problems};
+		struct slice value;
+
+		if (slice_is_null(given->file) || p == NULL || p->effect != EFFECT_ACTS ||
+		    values_expand(values, given->value, arena, &value) != NULL)
+			continue;
+		if (p->type == PARAM_TABLES)
+			open_tables(&l, value);
+		else if (p->type == PARAM_PATH)
+			check_directory(&l, value);
+	}
+}
