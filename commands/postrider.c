@@ -5,6 +5,7 @@
 #include "config/directory.h"
 #include "config/environment.h"
 #include "config/main_cf.h"
+#include "commands/adopt.h"
 #include "config/usage.h"
 #include "commands/postrider_status.h"
 #include "commands/postrider_values.h"
@@ -469,7 +470,7 @@ static const struct verb {
 static int usage(void)
 {
 	fprintf(stderr, "usage: postrider [-c config_dir] [-v] start|start-fg|stop|reload|flush|abort|"
-			"status|check|set-permissions\n");
+			"status|check|set-permissions|adopt directory\n");
 	return 1;
 }
 
@@ -551,12 +552,16 @@ int main(int argc, char **argv)
 		else if (option != 'D')
 			return usage();
 	}
-	verb = optind < argc ? find_verb(argv[optind]) : NULL;
-	if (verb == NULL)
+	if (optind == argc)
 		return usage();
 	if (config_directory_for(option_c, getenv("MAIL_CONFIG"), false, &c.problems,
 				 &c.config_dir) != RES_OK)
 		return 1;
+	if (strcmp(argv[optind], "adopt") == 0)
+		return adopt_main(argc - optind, argv + optind, c.config_dir);
+	verb = find_verb(argv[optind]);
+	if (verb == NULL)
+		return usage();
 	status = perform(&c, verb, option_c == NULL && getenv("MAIL_CONFIG") == NULL ? argv + optind : NULL);
 	configuration_destroy(&c.conf);
 	arena_destroy(&c.arena);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "base/check.h"
 #include "config/source.h"
 #include "master/master.h"
 #include "os/file.h"
@@ -113,22 +114,16 @@ static void complete(struct configuration *conf, struct config_problems *problem
 	conf->cf.count = count;
 }
 
-enum result configuration_load(const char *dir, struct config_problems *problems,
-			       struct configuration **out)
+/* make - `conf` has its arena and the text of main.cf; *out, or conf is gone. */
+static enum result make(struct configuration *conf, const char *dir, struct slice master_path,
+			struct slice master_text, struct config_problems *problems,
+			struct configuration **out)
 {
-	struct configuration *conf = calloc(1, sizeof(*conf));
-	struct slice path;
-	enum result rc;
+	enum result rc = settings_parse(conf->main_cf, dir, NULL, 0, problems, &conf->settings);
 
-	*out = NULL;
-	if (conf == NULL)
-		return RES_TEMP;
-	conf->arena = arena_create();
-	rc = config_read(dir, "main.cf", conf->arena, problems, &path, &conf->main_cf);
 	if (rc == RES_OK)
-		rc = settings_parse(conf->main_cf, dir, NULL, 0, problems, &conf->settings);
-	if (rc == RES_OK)
-		rc = master_cf_load(dir, conf->settings, conf->arena, problems, &conf->cf);
+		rc = master_cf_parse(master_text, master_path, conf->settings, conf->arena, problems,
+				     &conf->cf);
 	if (rc != RES_OK) {
 		configuration_destroy(&conf);
 		return rc;
@@ -136,6 +131,43 @@ enum result configuration_load(const char *dir, struct config_problems *problems
 	complete(conf, problems);
 	*out = conf;
 	return RES_OK;
+}
+
+static struct configuration *configuration_create(void)
+{
+	struct configuration *conf = calloc(1, sizeof(*conf));
+
+	if (conf == NULL)
+		out_of_memory();
+	conf->arena = arena_create();
+	return conf;
+}
+
+enum result configuration_load(const char *dir, struct config_problems *problems,
+			       struct configuration **out)
+{
+	struct configuration *conf = configuration_create();
+	struct slice path, master_path, master_text;
+	enum result rc = config_read(dir, "main.cf", conf->arena, problems, &path, &conf->main_cf);
+
+	*out = NULL;
+	if (rc == RES_OK)
+		rc = config_read(dir, "master.cf", conf->arena, problems, &master_path, &master_text);
+	if (rc == RES_OK)
+		return make(conf, dir, master_path, master_text, problems, out);
+	configuration_destroy(&conf);
+	return rc;
+}
+
+enum result configuration_parse(const char *dir, struct slice main_cf, struct slice master_cf,
+				struct config_problems *problems, struct configuration **out)
+{
+	struct configuration *conf = configuration_create();
+
+	*out = NULL;
+	conf->main_cf = arena_dup(conf->arena, main_cf);
+	return make(conf, dir, arena_printf(conf->arena, "%s/master.cf", dir),
+		    arena_dup(conf->arena, master_cf), problems, out);
 }
 
 void configuration_destroy(struct configuration **conf)

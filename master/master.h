@@ -102,6 +102,9 @@ struct master {
  */
 enum result configuration_load(const char *dir, struct config_problems *problems,
 			       struct configuration **out);
+/* configuration_parse - the same of texts; `dir` is what messages and $config_directory name. */
+enum result configuration_parse(const char *dir, struct slice main_cf, struct slice master_cf,
+				struct config_problems *problems, struct configuration **out);
 void configuration_destroy(struct configuration **conf);
 
 /* ---- listener.c: sockets of a service */
