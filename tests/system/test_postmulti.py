@@ -105,7 +105,8 @@ def test_a_new_instance_is_closed(site):
     assert site.get(config, "authorized_submit_users") == ""
     assert site.get(config, "multi_instance_enable") == "no"
     assert site.get(config, "syslog_name") == "postrider-a"
-    assert site.run("postrider", "-c", config, "check").stderr == ""
+    said = site.run("postrider", "-c", config, "check").stderr.splitlines()
+    assert [line for line in said if "/etc/aliases" not in line] == []  # which this machine may not have
     site.run("postrider", "-c", config, "start")
     assert not [x for x in os.listdir(site.dir / "postrider-a.queue/pid") if "smtp" in x]
     r = site.run("setpriv", "--reuid=65534", "--clear-groups", SBIN / "sendmail", "-C", config, "x@y.test", check=False)

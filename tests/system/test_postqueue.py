@@ -190,6 +190,7 @@ def test_dry_run(world, up):
     w = world()
     ids = [deferred(w, "a@x.test"), deferred(w, "b@x.test")]
     w.i.run("postsuper", "-h", ids[1])
+    w.i.wait_log("postsuper.*Placed on hold: 1 message")
     if not up:
         w.i.stop()
     before = listing(w)
