@@ -88,3 +88,30 @@ dist_man1_MANS += man/postlog.1
 commands_postlog_SOURCES = commands/postlog.c $(COMMAND)
 commands_postlog_LDADD = $(COMMAND_BASE_LIBS) -lpthread
 dist_man1_MANS += man/postqueue.1 man/postsuper.1 man/postcat.1
+
+# Completion: one file for all commands; the shells look for it under each command's name.
+COMPLETION_SOURCES = $(PARAMETER_FILES) $(wildcard $(srcdir)/commands/*.c) $(srcdir)/man/sendmail.1
+COMPLETION_GENERATOR = $(top_srcdir)/schema/generate/completion.awk
+bashcompletiondir = $(datadir)/bash-completion/completions
+zshcompletiondir = $(datadir)/zsh/site-functions
+
+gen/completion/postconf: $(COMPLETION_SOURCES) $(COMPLETION_GENERATOR)
+	$(AM_V_GEN)$(MKDIR_P) gen/completion && \
+	LC_ALL=C $(AWK) -v out=bash -f $(COMPLETION_GENERATOR) $(COMPLETION_SOURCES) >$@.tmp && mv $@.tmp $@
+
+gen/completion/_postrider: $(COMPLETION_SOURCES) $(COMPLETION_GENERATOR)
+	$(AM_V_GEN)$(MKDIR_P) gen/completion && \
+	LC_ALL=C $(AWK) -v out=zsh -f $(COMPLETION_GENERATOR) $(COMPLETION_SOURCES) >$@.tmp && mv $@.tmp $@
+
+bashcompletion_DATA = gen/completion/postconf
+zshcompletion_DATA = gen/completion/_postrider
+CLEANFILES += gen/completion/postconf gen/completion/_postrider
+
+COMPLETED = postalias postcat postdrop postkick postlock postlog postmap postmulti postqueue postrider postsuper \
+	sendmail
+INSTALL_DATA_HOOKS += install-completion
+install-completion:
+	cd $(DESTDIR)$(bashcompletiondir) && for f in $(COMPLETED); do rm -f $$f && $(LN_S) postconf $$f; done
+UNINSTALL_HOOKS += uninstall-completion
+uninstall-completion:
+	cd $(DESTDIR)$(bashcompletiondir) && rm -f $(COMPLETED)
