@@ -79,10 +79,10 @@ static bool is_option(struct slice arg)
 /* What stands before an argument, for folding. */
 enum before { BEFORE_OTHER, BEFORE_O, BEFORE_VALUE };
 
-/* begins_line - each -o does, with what belongs to it, and so does the option behind that. */
+/* begins_line - each -o does, with what belongs to it, and so does what stands behind that. */
 static bool begins_line(enum before before, struct slice arg)
 {
-	return slice_eq(arg, SL("-o")) || (before == BEFORE_VALUE && is_option(arg));
+	return slice_eq(arg, SL("-o")) || before == BEFORE_VALUE;
 }
 
 static void put_argument(struct postconf *pc, bool break_line, struct slice text, size_t *start)
@@ -109,14 +109,14 @@ static void put_command(struct postconf *pc, const struct master_service *servic
 		struct slice arg = service->args[i];
 		bool is_value = options && before == BEFORE_O;
 		struct slice text = is_value ? postconf_expanded(pc, service->name, arg) : arg;
+		bool begins = options && !is_value && begins_line(before, arg);
 		bool wide;
 
 		options = options && (is_value || is_option(arg));
 		if (has_space(text))
 			text = arena_printf(pc->arena, "{%.*s}", SL_ARG(text));
 		wide = !is_value && pc->out.len - start + 1 + text.n > LAST_COLUMN;
-		put_argument(pc, folded && (wide || (options && !is_value && begins_line(before, arg))),
-			     text, &start);
+		put_argument(pc, folded && (wide || begins), text, &start);
 		before = is_value ? BEFORE_VALUE : slice_eq(arg, SL("-o")) ? BEFORE_O : BEFORE_OTHER;
 	}
 }
