@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "commands/map_tool.h"
+#include "os/process.h"
 #include "table/remote.h"
 
 #include <stdarg.h>
@@ -182,6 +183,7 @@ int map_tool_main(struct map_tool *tool, int argc, char **argv)
 	char **maps;
 
 	program = tool->command.name;
+	os_signal_ignore(SIGXFSZ); /* a limit on a file's size is an error like a full disk */
 	read_options(tool, argc, argv);
 	command_load(&tool->command);
 	create_set(tool);

@@ -119,14 +119,25 @@ static bool take_escape(struct scan *s, bool *letter, char *c)
 	return *c != '\0' && strchr("wWdDsSbBAzZGhHvVRnrtfaeK", *c) != NULL;
 }
 
+/* skip_interval - "{1,2}"; false: who knows what else it may mean. */
+static bool skip_interval(struct scan *s)
+{
+	size_t i = 1;
+
+	while (ascii_isdigit(at(s, i)) || at(s, i) == ',')
+		i++;
+	if (at(s, i) != '}')
+		return false;
+	skip(s, i + 1);
+	return true;
+}
+
 /* take_quantifiers - *once: what stands before them comes at least once. False: they have no end. */
 static bool take_quantifiers(struct scan *s, bool *any, bool *once)
 {
 	*any = false;
 	*once = true;
 	for (;; *any = true) {
-		ssize_t end;
-
 		switch (at(s, 0)) {
 		case '+':
 			/* "+?" is lazy for the one, and "not at all, perhaps" for the other */
@@ -140,10 +151,8 @@ static bool take_quantifiers(struct scan *s, bool *any, bool *once)
 			break;
 		case '{':
 			*once = false;
-			end = slice_find(s->rest, '}');
-			if (end < 0)
+			if (!skip_interval(s))
 				return false;
-			skip(s, (size_t)end + 1);
 			break;
 		default:
 			return true;

@@ -54,6 +54,7 @@ static void test_nothing_known(void **state)
 	for (size_t i = 0; i < sizeof(perl) / sizeof(perl[0]); i++)
 		assert_int_equal(pairs_of(perl[i], NEEDLE_PERL), 0);
 	assert_int_equal(pairs_of("ab+?", NEEDLE_POSIX), 0);
+	assert_int_equal(pairs_of("b1b1{|c}", NEEDLE_PERL), 0);
 }
 
 static uint64_t next_random(uint64_t *seed)
