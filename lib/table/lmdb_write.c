@@ -13,6 +13,8 @@
 #define MAP_START ((size_t)16 * 1024 * 1024)
 /* Address space for what an update adds to a file: plenty, for one transaction makes it. Pages cost nothing. */
 #define MAP_ROOM ((size_t)1 << (sizeof(size_t) > 4 ? 36 : 28))
+/* A disk with less than that is full. */
+#define FULL_DISK ((uint64_t)1 << 20)
 /* A build commits this often, so that liblmdb need not hold all of it in memory. */
 #define BATCH 20000
 
@@ -48,6 +50,17 @@ static void fail(struct lmdb_writer *writer, const char *what, const char *why)
 {
 	if (writer->error[0] == '\0')
 		snprintf(writer->error, sizeof(writer->error), "%s %s: %s", what, writer->path, why);
+}
+
+/* fail_writing - liblmdb says EIO when the disk took a part of what was to be written. */
+static void fail_writing(struct lmdb_writer *writer, const char *what, int rc)
+{
+	int fd = writer->file.fd >= 0 ? writer->file.fd : writer->fd;
+	uint64_t bytes, inodes;
+
+	if (rc == EIO && fd >= 0 && os_free_bytes(fd, &bytes, &inodes) == 0 && bytes < FULL_DISK)
+		rc = ENOSPC;
+	fail(writer, what, mdb_strerror(rc));
 }
 
 static struct lmdb_writer *writer_new(const char *path)
@@ -253,7 +266,7 @@ static enum lmdb_change change(struct lmdb_writer *writer, const struct change *
 			rc = commit_batch(writer);
 	}
 	if (rc != 0)
-		fail(writer, "write", mdb_strerror(rc));
+		fail_writing(writer, "write", rc);
 	return rc == 0 ? LMDB_CHANGED : LMDB_FAILED;
 }
 
@@ -305,7 +318,7 @@ bool lmdb_finish(struct lmdb_writer *writer)
 	}
 	writer->txn = NULL;
 	if (rc != 0) {
-		fail(writer, "commit", mdb_strerror(rc));
+		fail_writing(writer, "commit", rc);
 		return false;
 	}
 	mdb_env_close(writer->env);
