@@ -13,8 +13,8 @@ COMMAND_BASE_LIBS = lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS_OS)
 
 ASK_QMGR = commands/ask_qmgr.c commands/ask_qmgr.h
 
-MAP_TOOL = commands/map_build.c commands/map_content.c commands/map_content.h \
-	commands/map_print.c commands/map_query.c commands/map_sort.c \
+MAP_TOOL = commands/map_batch.c commands/map_batch.h commands/map_build.c commands/map_content.c \
+	commands/map_content.h commands/map_print.c commands/map_query.c commands/map_sort.c \
 	commands/map_sort.h commands/map_source.c commands/map_source.h commands/map_target.c \
 	commands/map_target.h commands/map_tool.c commands/map_tool.h $(COMMAND)
 sbin_PROGRAMS += commands/postmap commands/postalias

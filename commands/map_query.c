@@ -2,6 +2,7 @@
 /* map_query - ask tables and list them. */
 #include "base/buffer.h"
 #include "address/utf8.h"
+#include "commands/map_batch.h"
 #include "commands/map_content.h"
 #include "commands/map_tool.h"
 #include "table/file_value.h"
@@ -9,13 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A line that is longer is cut somewhere. */
+#define LINE_LIMIT ((size_t)1 << 30)
 /* A logical header that is longer is cut here. */
 #define HEADER_LIMIT ((size_t)1024 * 1024)
 /* How deep parts of a message are followed, and how much of a boundary is compared. */
 #define MIME_NESTING 100
 #define MIME_BOUNDARY 2048
-/* So many keys from standard input are looked up before it is asked whether the tables are as they were. */
-#define BATCH 200
 
 struct query {
 	struct map_tool *tool;
@@ -27,16 +28,27 @@ struct query {
 
 bool map_read_line(struct arena *arena, struct slice *line)
 {
-	char *text = NULL;
-	size_t room = 0;
-	ssize_t n = getline(&text, &room, stdin);
+	struct buffer whole;
+	char part[512];
+	size_t n = 0;
+	int c = EOF;
 
-	if (n > 0 && text[n - 1] == '\n')
-		n--;
-	if (n >= 0)
-		*line = arena_dup(arena, slice(text, (size_t)n));
-	free(text);
-	return n >= 0;
+	buffer_init(&whole, LINE_LIMIT);
+	while ((c = getc_unlocked(stdin)) != EOF && c != '\n') {
+		if (n == sizeof(part)) {
+			buffer_append(&whole, slice(part, n));
+			n = 0;
+		}
+		part[n++] = (char)c;
+	}
+	if (c == EOF && n == 0 && whole.len == 0)
+		return false;
+	if (whole.len > 0 && buffer_append(&whole, slice(part, n)))
+		*line = arena_dup(arena, buffer_slice(&whole));
+	else
+		*line = arena_dup(arena, slice(part, n));
+	buffer_free(&whole);
+	return true;
 }
 
 static unsigned table_flags(const struct map_tool *tool)
@@ -116,59 +128,27 @@ static bool query_and_print(struct query *query, struct slice key)
 	return found;
 }
 
-/* A key from standard input, and what one look at the tables gave. */
-struct answer {
-	struct slice key, value;
-	enum table_result result;
-};
-
-static size_t read_keys(struct query *query, struct answer *answers)
-{
-	size_t n = 0;
-
-	while (n < BATCH && map_read_line(query->arena, &answers[n].key))
-		n++;
-	return n;
-}
-
-/* answer_all - without words about what goes wrong. False: each key has to be asked for by itself. */
-static bool answer_all(const struct query *query, struct answer *answers, size_t count)
-{
-	bool stable = !query->tool->file_content;
-
-	for (size_t i = 0; i < query->count; i++)
-		table_hold(query->tables[i]);
-	for (size_t i = 0; i < count && stable; i++) {
-		struct answer *a = &answers[i];
-
-		a->result = TABLE_MISSING;
-		for (size_t t = 0; t < query->count && a->result == TABLE_MISSING; t++)
-			a->result = table_lookup(query->tables[t], a->key, query->arena, &a->value);
-		stable = a->result == TABLE_MISSING || (a->result == TABLE_FOUND && a->value.n > 0);
-		stable = stable && (!query->utf8 || (utf8_valid(a->key) && utf8_valid(a->value)));
-	}
-	for (size_t i = 0; i < query->count; i++)
-		stable &= table_release(query->tables[i]);
-	return stable;
-}
-
 static bool query_lines(struct query *query)
 {
-	struct answer answers[BATCH];
+	struct map_batch *batch = map_batch_create(query->tables, query->count, query->utf8);
 	bool found = false;
-	size_t n;
 
-	for (; (n = read_keys(query, answers)) > 0; arena_reset(query->arena)) {
-		bool answered = answer_all(query, answers, n);
+	while (map_batch_read(batch)) {
+		bool answered = !query->tool->file_content && map_batch_ask(batch);
 
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < batch->count; i++) {
+			const struct map_answer *answer = &batch->answers[i];
+
 			if (!answered) {
-				found |= query_and_print(query, answers[i].key);
-			} else if (answers[i].result == TABLE_FOUND) {
-				map_print_entry(query->tool, answers[i].key, answers[i].value);
+				found |= query_and_print(query, answer->key);
+				arena_reset(query->arena);
+			} else if (answer->result == TABLE_FOUND) {
+				map_print_entry(query->tool, answer->key, answer->value);
 				found = true;
 			}
+		}
 	}
+	map_batch_destroy(&batch);
 	return found;
 }
 
