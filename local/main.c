@@ -10,6 +10,7 @@
 #include "os/file.h"
 #include "os/host.h"
 #include "os/zone.h"
+#include "table/remote.h"
 
 #include <stdlib.h>
 
@@ -45,7 +46,10 @@ static unsigned kinds_in(struct slice list)
 	       (list_has(list, SL("include")) ? FROM_INCLUDE : 0u);
 }
 
-/* table_owner - of the file behind type:name; root for what is no file. */
+/*
+ * table_owner - of the file behind type:name, which may be the one that says where a server is; root for what is
+ * no file.
+ */
 static uid_t table_owner(struct arena *arena, struct slice spec)
 {
 	bool database = slice_starts(spec, SL("lmdb:")) || slice_starts(spec, SL("hash:")) ||
@@ -53,7 +57,7 @@ static uid_t table_owner(struct arena *arena, struct slice spec)
 	struct slice path;
 	struct stat st;
 
-	if (!database && !slice_starts(spec, SL("texthash:")))
+	if (!database && !slice_starts(spec, SL("texthash:")) && !table_remote_spec(spec, &path))
 		return 0;
 	path = slice_from(spec, (size_t)slice_find(spec, ':') + 1);
 	path = arena_printf(arena, "%.*s%s", SL_ARG(path),
@@ -75,7 +79,7 @@ static void open_aliases(struct local *p, struct arena *arena)
 
 		if (slice_starts(word, SL("proxy:")))
 			word = slice_from(word, SL("proxy:").n);
-		a->table = table_open(p->tables, word, TABLE_FOLD | TABLE_NO_SUBST);
+		a->table = table_open(p->tables, word, TABLE_FOLD | TABLE_NO_SUBST | TABLE_TRUSTED);
 		a->owner = table_owner(arena, word);
 	}
 }
@@ -84,7 +88,8 @@ static void open_tables(struct local *p, struct arena *arena)
 {
 	const struct settings *s = p->settings;
 	struct table_config config = {
-	    .warn = table_warning, .default_type = s->default_database_type, .may_block = true};
+	    .warn = table_warning, .default_type = s->default_database_type, .may_block = true,
+	    .remote = daemon_remote(s)};
 
 	p->tables = table_set_create(&config);
 	p->route = route_create(s, p->tables);
@@ -93,7 +98,8 @@ static void open_tables(struct local *p, struct arena *arena)
 	p->fallback_transport_maps =
 	    table_list_create(p->tables, s->fallback_transport_maps, TABLE_FOLD | TABLE_NO_SUBST);
 	p->mailbox_command_maps =
-	    table_list_create(p->tables, s->mailbox_command_maps, TABLE_FOLD | TABLE_NO_SUBST);
+	    table_list_create(p->tables, s->mailbox_command_maps,
+			      TABLE_FOLD | TABLE_NO_SUBST | TABLE_TRUSTED);
 	open_aliases(p, arena);
 }
 

@@ -315,6 +315,7 @@ static void qmgr_start(struct daemon_context *context)
 	list_init(&q->damages);
 	list_init(&q->defers);
 	list_init(&q->deliveries);
+	list_init(&q->loads);
 	fiber_cond_init(&q->timer);
 	fiber_cond_init(&q->quiet);
 	fiber_cond_init(&q->dirty);
@@ -396,6 +397,8 @@ static void wait_for_agents(struct qmgr *q)
 	claims_abandon(q);
 	if (!list_empty(&q->deliveries))
 		deliver_abandon(q, !daemon_ending(q->context));
+	/* our successor asks the tables again */
+	loads_cancel(q);
 	deadline = os_deadline(DRAIN_PATIENCE);
 	while (q->under_way > 0 && fiber_cond_wait(&q->quiet, deadline, "work under way") == 0)
 		;

@@ -10,6 +10,8 @@
 #define RESOLVE_SLICE 64 /* recipients between two chances for others to run */
 
 struct load {
+	struct list link; /* in q->loads */
+	struct fiber *fiber;
 	struct qmgr *q;
 	struct message *message;
 	uint32_t first;
@@ -169,8 +171,10 @@ static void resolve(struct qmgr *q, const struct queue_envelope *env, uint32_t i
 		out->destination = destination_key(q, &t, arena);
 		return;
 	}
-	log_warning_text("%s: address resolver failure for <%.*s>: %.*s", env->id.text,
-			 SL_ARG(out->address), SL_ARG(reason));
+	/* we end, and nothing is done with the answer any more */
+	if (!fiber_cancelled())
+		log_warning_text("%s: address resolver failure for <%.*s>: %.*s", env->id.text,
+				 SL_ARG(out->address), SL_ARG(reason));
 	out->transport = SL("retry");
 	out->nexthop = SL("4.3.0 address resolver failure");
 	out->destination = out->nexthop;
@@ -197,6 +201,20 @@ static bool is_repeated(struct map *seen, const struct queue_recipient *r, struc
 	return seen && map_put(seen, key, seen) != NULL;
 }
 
+/* is_to_be_tried - not done, and no agent is busy with it. */
+static bool is_to_be_tried(struct load *load, uint32_t index)
+{
+	const struct queue_recipient *r = &load->message->loaded->m.envelope->recipients[index];
+
+	if (!recipient_undone(r))
+		return false;
+	if (!recipient_away(load->q, load->message, index))
+		return true;
+	if (!recipient_marked_away(r))
+		recipient_mark_away(load->q, load->message, index);
+	return false;
+}
+
 /* gather - the undone recipients from `first` on, at most `limit`; the index to go on from. */
 static uint32_t gather(struct load *load, struct map *seen, struct arena *arena,
 		       struct sched_recipient *out, size_t *count)
@@ -209,13 +227,8 @@ static uint32_t gather(struct load *load, struct map *seen, struct arena *arena,
 		const struct queue_recipient *r = &env->recipients[i];
 		struct queue_mark done = {.outcome = QUEUE_REPORTED, .time = os_wall()};
 
-		if (!recipient_undone(r))
+		if (!is_to_be_tried(load, i))
 			continue;
-		if (recipient_away(load->q, load->message, i)) {
-			if (!recipient_marked_away(r))
-				recipient_mark_away(load->q, load->message, i);
-			continue;
-		}
 		if (is_double_bounce(load->q, r->address)) {
 			LOG(notification_discarded, .queue_id = queue_id_slice(&env->id));
 			recipient_mark(load->q, load->message, i, &done);
@@ -228,6 +241,20 @@ static uint32_t gather(struct load *load, struct map *seen, struct arena *arena,
 		}
 	}
 	return i;
+}
+
+/*
+ * keep_undone - a table may have been asked where recipients go, and agents may have told of them, or claimed
+ * them, meanwhile: those are left out. How many stay.
+ */
+static size_t keep_undone(struct load *load, struct sched_recipient *out, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (is_to_be_tried(load, out[i].index))
+			out[kept++] = out[i];
+	return kept;
 }
 
 /* hold_wanted - cleanup asked for it (HOLD action); after a release it lies elsewhere. */
@@ -253,6 +280,7 @@ static void message_give(struct load *load)
 							  .fate = SCHED_FATE_HOLD});
 	else
 		e.next = gather(load, seen, arena, out, &e.count);
+	e.count = keep_undone(load, out, e.count);
 	e.more = !hold_wanted(m) && e.next < total;
 	event_take(load->q, &e);
 	if (seen)
@@ -272,6 +300,7 @@ static void load_fiber(void *arg)
 	}
 	message_give(load);
 out:
+	list_remove(&load->link);
 	free(load);
 	work_end(q);
 }
@@ -287,6 +316,14 @@ void load_start(struct qmgr *q, const struct sched_action *action)
 	load->first = action->first;
 	load->limit = action->limit;
 	work_begin(q);
-	if (fiber_spawn("load", load_fiber, load) == NULL)
+	list_push_back(&q->loads, &load->link);
+	load->fiber = fiber_spawn("load", load_fiber, load);
+	if (load->fiber == NULL)
 		out_of_memory();
+}
+
+void loads_cancel(struct qmgr *q)
+{
+	LIST_FOREACH(node, &q->loads)
+		fiber_cancel(CONTAINER_OF(node, struct load, link)->fiber);
 }

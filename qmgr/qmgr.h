@@ -103,6 +103,7 @@ struct qmgr {
 	struct list defers;      /* messages that wait to be put aside */
 	struct fiber_cond defer_work;
 	struct list deliveries;  /* struct delivery, see deliver.c */
+	struct list loads;	 /* struct load, see load.c */
 	int64_t late_until;      /* next try of the item that SCHED_FATE_LATE was last asked for */
 	uid_t smtp_uid;          /* who may claim recipients besides root and the mail owner */
 	struct list claims;      /* struct claim, see claim.c */
@@ -158,6 +159,8 @@ void queue_problem(const struct queue_id *id, const char *what, const struct que
 /* loaded_open - read the message; RES_OK: m->loaded is there. */
 enum result loaded_open(struct qmgr *q, struct message *m, struct queue_error *error);
 void load_start(struct qmgr *q, const struct sched_action *action);
+/* loads_cancel - those that wait for a table wait no longer; what they find out then is not used. */
+void loads_cancel(struct qmgr *q);
 void loaded_free(struct qmgr *q, struct message *m);
 
 /* ---- content.c */

@@ -32,7 +32,7 @@ static void warn(void *data, struct slice text)
 
 static enum result client_open(struct daemon_context *context)
 {
-	static const struct table_config tables = {.warn = warn};
+	struct table_config tables = {.warn = warn, .remote = daemon_remote(context->settings)};
 	struct client *client = ARENA_NEW(context->arena, struct client);
 	bool lmtp = slice_eq(context->settings->process_name, SL("lmtp"));
 	struct slice problem;

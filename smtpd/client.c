@@ -85,17 +85,29 @@ static bool is_excepted(struct session *s)
 				  s->scratch, NULL) == TABLE_FOUND;
 }
 
+/* is_one_too_many - *others: sessions of this client that are open already. */
+static bool is_one_too_many(const struct session *s, unsigned *others)
+{
+	const struct client_use *use = map_get(s->p->clients, s->client.addr);
+	int limit = s->p->settings->smtpd_client_connection_count_limit;
+
+	*others = use != NULL ? use->sessions : 0;
+	return limit > 0 && *others >= (unsigned)limit;
+}
+
 bool client_admit(struct session *s)
 {
-	struct client_use *use = map_get(s->p->clients, s->client.addr);
-	int limit = s->p->settings->smtpd_client_connection_count_limit;
 	struct slice service = s->p->context != NULL ? s->p->context->service : SL("smtp");
+	struct client_use *use;
+	unsigned others;
 
-	if (use != NULL && limit > 0 && use->sessions >= (unsigned)limit && !is_excepted(s)) {
-		LOG(client_concurrency_limit, .count = use->sessions + 1, .name = s->client.name,
+	/* a table may be asked about exceptions, and other sessions come and go meanwhile */
+	if (is_one_too_many(s, &others) && !is_excepted(s) && is_one_too_many(s, &others)) {
+		LOG(client_concurrency_limit, .count = others + 1, .name = s->client.name,
 		    .addr = s->client.addr, .service = service);
 		return false;
 	}
+	use = map_get(s->p->clients, s->client.addr);
 	if (use == NULL) {
 		use = calloc(1, sizeof(*use));
 		if (use == NULL)

@@ -2,6 +2,7 @@
 /* process - what all sessions share: opened before the sandbox closes in. */
 #include "log/events.h"
 #include "route/own_address.h"
+#include "table/remote.h"
 #include "smtpd/smtpd.h"
 
 /* Connections to cleanup that are kept between messages. */
@@ -161,6 +162,7 @@ bool process_open(struct smtpd *p, const struct settings *settings, struct arena
 				      .default_type = settings->default_database_type};
 
 	p->settings = settings;
+	p->remote = tables.remote = daemon_remote(settings);
 	p->tables = table_set_create(&tables);
 	p->route = route_create(settings, p->tables);
 	p->clients = map_create();
@@ -198,6 +200,7 @@ void process_close(struct smtpd *p)
 	map_destroy(&p->clients);
 	route_destroy(&p->route);
 	table_set_destroy(&p->tables);
+	table_remote_destroy(&p->remote);
 }
 
 void process_check_tables(struct smtpd *p)

@@ -29,6 +29,7 @@ struct smtpd {
 	const struct settings *settings;
 	struct daemon_context *context; /* NULL in tests */
 	struct table_set *tables;
+	struct table_remote *remote; /* how tables that are not local are asked */
 	struct route *route;
 	struct policy *policy; /* all restriction lists */
 	struct match_list *mynetworks;

@@ -29,6 +29,7 @@ struct served {
 	const struct table_module *module;
 	struct table *backup; /* NULL: none */
 	const char *path;     /* of its configuration; NULL: none */
+	int fd;		      /* that file, held open; -1: none */
 	struct stat seen;     /* of that; st_ino 0: it was not there */
 };
 
@@ -134,7 +135,10 @@ static void note_file(struct serving *s, struct served *t)
 	if (t->name.n == 0 || (t->name.p[0] != '/' && t->name.p[0] != '.'))
 		return;
 	t->path = arena_str(s->arena, t->name);
-	if (t->path != NULL && os_fstatat(AT_FDCWD, t->path, &t->seen, 0) < 0)
+	if (t->path == NULL)
+		return;
+	t->fd = os_openat(AT_FDCWD, t->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	if (t->fd < 0 || os_fstat(t->fd, &t->seen) < 0)
 		t->seen = (struct stat){.st_ino = 0};
 }
 
@@ -232,6 +236,7 @@ void serving_add(struct serving *s, struct slice table)
 	if (map_get(s->by_spec, table) != NULL)
 		return;
 	t = ARENA_NEW(s->arena, struct served);
+	t->fd = -1;
 	t->spec = arena_dup(s->arena, table);
 	t->type = slice_sub(t->spec, 0, (size_t)colon);
 	t->name = slice_from(t->spec, (size_t)colon + 1);
@@ -302,18 +307,29 @@ enum table_result serving_lookup(struct serving *s, struct slice table, struct s
 
 /* ---- upkeep */
 
+static bool differs(const struct stat *now, const struct stat *seen)
+{
+	return now->st_ino != seen->st_ino || now->st_dev != seen->st_dev ||
+	       now->st_size != seen->st_size || now->st_mtim.tv_sec != seen->st_mtim.tv_sec ||
+	       now->st_mtim.tv_nsec != seen->st_mtim.tv_nsec;
+}
+
+/*
+ * file_changed - the name may lie where we cannot look any more; then the file that was read tells
+ * what became of it: it was written to, or has no name any more.
+ */
 static bool file_changed(const struct served *t)
 {
 	struct stat now;
 
 	if (t->path == NULL)
 		return false;
+	if (t->fd >= 0 && os_fstat(t->fd, &now) == 0 &&
+	    (now.st_nlink == 0 || differs(&now, &t->seen)))
+		return true;
 	if (os_fstatat(AT_FDCWD, t->path, &now, 0) < 0)
-		/* not to be reached by who we are now is no change */
 		return t->seen.st_ino != 0 && errno == ENOENT;
-	return now.st_ino != t->seen.st_ino || now.st_dev != t->seen.st_dev ||
-	       now.st_size != t->seen.st_size || now.st_mtim.tv_sec != t->seen.st_mtim.tv_sec ||
-	       now.st_mtim.tv_nsec != t->seen.st_mtim.tv_nsec;
+	return differs(&now, &t->seen);
 }
 
 bool serving_changed(const struct serving *s)

@@ -129,6 +129,12 @@ void daemon_session_idle(struct daemon_session *session, bool idle);
 void daemon_stop(struct daemon_context *context);
 
 struct table_set;
+struct table_remote;
+/*
+ * daemon_remote - how a set of a daemon's own asks for tables that are not local: proxymap, from fibers. For
+ * as long as the process lives.
+ */
+struct table_remote *daemon_remote(const struct settings *settings);
 /* daemon_tables - in `open`: a set whose tables' troubles go to the log; default_database_type holds. */
 struct table_set *daemon_tables(const struct settings *settings, bool may_block);
 /*

@@ -2,7 +2,7 @@
 #include "daemon/daemon.h"
 #include "fiber/fiber.h"
 #include "log/events.h"
-#include "table/table.h"
+#include "table/remote.h"
 
 #define LOOK_EVERY (5 * OS_SECOND)
 
@@ -31,11 +31,23 @@ static void warn(void *data, struct slice text)
 	LOG(warning, .text = text);
 }
 
+struct table_remote *daemon_remote(const struct settings *settings)
+{
+	struct arena *arena = arena_create();
+	struct slice path = arena_printf(arena, "private/%.*s", SL_ARG(settings->proxymap_service_name));
+	struct table_remote *remote =
+	    table_remote_create(path.p, settings->proxymap_lookup_timeout + TABLE_REMOTE_GRACE);
+
+	arena_destroy(&arena);
+	return remote;
+}
+
 struct table_set *daemon_tables(const struct settings *settings, bool may_block)
 {
 	struct table_config config = {.warn = warn,
 				      .default_type = settings->default_database_type,
-				      .may_block = may_block};
+				      .may_block = may_block,
+				      .remote = daemon_remote(settings)};
 
 	return table_set_create(&config);
 }
