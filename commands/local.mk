@@ -60,7 +60,8 @@ GUARDED = commands/guarded.c commands/guarded.h
 commands_postdrop_SOURCES = $(GUARDED) commands/postdrop.c commands/drop_pipe.c commands/drop_pipe.h $(COMMAND)
 commands_postdrop_LDADD = $(DAEMON_LIBS)
 
-# mailq and newaliases are sendmail under another name; postdrop gets its group at installation.
+# mailq and newaliases are sendmail under another name, and postfix is postrider, for the scripts that call it so;
+# postdrop gets its group at installation.
 sbin_PROGRAMS += commands/sendmail
 commands_sendmail_SOURCES = commands/sendmail.c commands/sendmail.h commands/sendmail_drop.c \
 	commands/sendmail_smtp.c commands/sendmail_submit.c commands/drop_pipe.c commands/drop_pipe.h \
@@ -72,6 +73,7 @@ install-commands:
 	$(MKDIR_P) $(DESTDIR)$(bindir)
 	cd $(DESTDIR)$(bindir) && rm -f mailq newaliases && \
 		$(LN_S) $(sbindir)/sendmail mailq && $(LN_S) $(sbindir)/sendmail newaliases
+	cd $(DESTDIR)$(sbindir) && rm -f postfix && $(LN_S) postrider postfix
 	@if test "$$(id -u)" = 0 && getent group postdrop >/dev/null 2>&1 && test -z "$(DESTDIR)"; then \
 		for f in postdrop postqueue postlog; do \
 			test ! -f $(sbindir)/$$f || { chgrp postdrop $(sbindir)/$$f && chmod 2755 $(sbindir)/$$f; }; \
@@ -80,7 +82,7 @@ install-commands:
 
 UNINSTALL_HOOKS += uninstall-commands
 uninstall-commands:
-	rm -f $(DESTDIR)$(bindir)/mailq $(DESTDIR)$(bindir)/newaliases
+	rm -f $(DESTDIR)$(bindir)/mailq $(DESTDIR)$(bindir)/newaliases $(DESTDIR)$(sbindir)/postfix
 
 # set-gid setgid_group once installed: users may log through public/postlog
 sbin_PROGRAMS += commands/postlog

@@ -20,12 +20,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAIN_CF_LIMIT ((size_t)1 << 20)
 #define SUITE SL("Postrider")
 #define STOP_PATIENCE (20 * OS_SECOND)
 #define FORCE_PATIENCE (5 * OS_SECOND)
+#define ROTATE_PATIENCE (5 * OS_SECOND)
 #define POLL_PAUSE (50 * OS_MILLISECOND)
 
 extern char **environ;
@@ -429,6 +431,82 @@ static int verb_reload(struct control *c)
 	return os_kill(pid, SIGHUP) == 0 ? 0 : 1;
 }
 
+static bool exists(const char *path)
+{
+	struct stat st;
+
+	return os_fstatat(AT_FDCWD, path, &st, 0) == 0;
+}
+
+/* compress - when the daemon that writes the log has gone over to the new file. */
+static int compress(const struct control *c, const char *log, const char *rotated)
+{
+	char *const argv[] = {(char *)c->conf->settings->maillog_file_compressor.p,
+			      (char *)(uintptr_t)rotated, NULL};
+	int64_t deadline = os_deadline(ROTATE_PATIENCE);
+	pid_t pid;
+	int status = 1;
+
+	if (argv[0][0] == '\0')
+		return 0;
+	while (!exists(log) && os_now() < deadline)
+		os_sleep(POLL_PAUSE);
+	os_sleep(OS_SECOND); /* what its predecessor had still to write */
+	pid = os_fork();
+	if (pid == 0) {
+		(void)os_exec_search(argv);
+		fprintf(stderr, "postrider: fatal: maillog_file_compressor: execute %s: %s\n", argv[0],
+			strerror(errno));
+		os_exit_now(1);
+	}
+	return pid > 0 && os_wait(pid, &status) == 0 && status == 0 ? 0 : 1;
+}
+
+/* time_suffix - false: the format gives nothing, or more than fits. */
+static bool time_suffix(const char *format, char *out, size_t size)
+{
+	time_t now = (time_t)(os_wall() / OS_SECOND);
+	struct tm tm;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the administrator's; strftime() reads nothing but tm */
+	return localtime_r(&now, &tm) != NULL && strftime(out, size, format, &tm) > 0;
+#pragma GCC diagnostic pop
+}
+
+static int verb_logrotate(struct control *c)
+{
+	const struct settings *s = c->conf->settings;
+	const char *log = s->maillog_file.p, *rotated;
+	char suffix[128];
+	pid_t pid = master_pid(c);
+
+	if (s->maillog_file.n == 0 || slice_starts(s->maillog_file, SL("/dev/"))) {
+		log_fatal_text("maillog_file is \"%s\": only a file of its own can be rotated", log);
+		return 1;
+	}
+	if (!time_suffix(s->maillog_file_rotate_suffix.p, suffix, sizeof(suffix))) {
+		log_fatal_text("maillog_file_rotate_suffix: bad value \"%s\": a format of strftime(3) for 1 to "
+			       "127 bytes is allowed", s->maillog_file_rotate_suffix.p);
+		return 1;
+	}
+	rotated = arena_printf(c->arena, "%s.%s", log, suffix).p;
+	if (os_renameat_noreplace(AT_FDCWD, log, AT_FDCWD, rotated) < 0) {
+		log_fatal_text("rename %s to %s: %s", log, rotated, strerror(errno));
+		return 1;
+	}
+	if (pid != 0 && os_kill(pid, SIGHUP) < 0)
+		log_warning_text("cannot signal process %d: %s", (int)pid, strerror(errno));
+	return compress(c, log, rotated);
+}
+
+/* verb_nothing - what Postfix's installation needs after an upgrade, and ours does not. */
+static int verb_nothing(struct control *c)
+{
+	(void)c;
+	return 0;
+}
+
 static int verb_flush(struct control *c)
 {
 	char *argv[] = {program_path(c, c->conf->settings->command_directory.p, "postqueue"),
@@ -464,13 +542,15 @@ static const struct verb {
     {"stop", false, verb_stop},	   {"abort", false, verb_abort},
     {"reload", true, verb_reload}, {"flush", true, verb_flush},
     {"status", false, verb_status}, {"check", true, verb_check},
-    {"set-permissions", true, verb_set_permissions},
+    {"set-permissions", true, verb_set_permissions}, {"logrotate", true, verb_logrotate},
+    {"drain", false, verb_stop},   {"quick-stop", false, verb_stop},
+    {"quick-start", true, verb_start}, {"upgrade-configuration", false, verb_nothing},
 };
 
 static int usage(void)
 {
 	fprintf(stderr, "usage: postrider [-c config_dir] [-v] start|start-fg|stop|reload|flush|abort|"
-			"status|check|set-permissions|adopt directory\n");
+			"status|check|set-permissions|logrotate|adopt directory\n");
 	return 1;
 }
 

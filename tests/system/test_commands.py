@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What the commands have in common: -c, MAIL_CONFIG, complaints, exit statuses; and postkick."""
 import grp
+import gzip
+import re
 import socket
 
 import pytest
@@ -147,3 +149,37 @@ def test_set_permissions_gives_the_commands_their_group(unstarted):
         st = (commands / name).stat()
         assert st.st_mode & 0o7777 == 0o2755 and st.st_gid == grp.getgrnam("postdrop").gr_gid
     assert b"not set-gid" not in unstarted.run("postrider", "check", check=False).stderr
+
+
+def test_logrotate(instance):
+    """The old lines are in a compressed file, the new ones in a new file."""
+    mx = instance(maillog_file_rotate_suffix="%Y-old")
+    mx.wait_log("daemon started")
+    mx.run("postrider", "logrotate")
+    (old,) = [p for p in mx.maillog.parent.iterdir() if p.name.startswith(mx.maillog.name + ".")]
+    assert re.fullmatch(re.escape(mx.maillog.name) + r"\.\d{4}-old\.gz", old.name)
+    assert "daemon started" in gzip.open(old, "rt").read()
+    mx.run("postlog", "-t", "later", "a line")
+    mx.wait_log(r" later\[\d+\]: a line")
+    assert "daemon started" not in mx.log()
+
+
+@pytest.mark.parametrize("settings, said", [
+    ({"maillog_file": "/dev/stdout"}, 'maillog_file is "/dev/stdout": only a file of its own can be rotated'),
+    ({"maillog_file_rotate_suffix": "x" * 200}, "maillog_file_rotate_suffix: bad value"),
+    ({"maillog_file_compressor": "/nonexistent/zip"}, "maillog_file_compressor: execute /nonexistent/zip: No such file")])
+def test_what_logrotate_refuses(instance, settings, said):
+    mx = instance()
+    mx.set(**settings)
+    r = mx.run("postrider", "logrotate", check=False)
+    assert r.returncode == 1 and said in r.stderr.decode() + mx.log()
+
+
+def test_scripts_may_call_it_postfix(instance):
+    mx = instance()
+    assert mx.run("postfix", "status").returncode == 0
+    mx.run("postfix", "upgrade-configuration")
+    mx.run("postfix", "drain")
+    assert not mx.running()
+    mx.run("postfix", "quick-start")
+    assert mx.running()
