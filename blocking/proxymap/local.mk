@@ -27,7 +27,10 @@ blocking_proxymap_proxymap_DEPENDENCIES = blocking/libproxymap.a blocking/libcom
 	$(filter %.a,$(DAEMON_LIBS))
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_breaker tests/unit/test_remote_text
+check_PROGRAMS += tests/unit/test_asker tests/unit/test_breaker tests/unit/test_remote_text
+tests_unit_test_asker_SOURCES = tests/unit/test_asker.c tests/unit/unit.h
+tests_unit_test_asker_LDADD = blocking/libproxymap.a lib/liblog.a lib/libfiber.a $(LIBS_OS) \
+	$(CMOCKA_LIBS) -lpthread
 tests_unit_test_remote_text_SOURCES = tests/unit/test_remote_text.c tests/unit/unit.h
 tests_unit_test_remote_text_LDADD = blocking/libproxymap.a lib/libtable.a lib/libconfig.a $(LIBS_OS) \
 	$(LMDB_LIBS) $(PCRE2_LIBS) $(CMOCKA_LIBS)
