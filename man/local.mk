@@ -2,7 +2,8 @@
 dist_man1_MANS += man/postconf.1
 dist_man1_MANS += man/postalias.1 man/postmap.1
 dist_man1_MANS += man/mailq.1 man/newaliases.1 man/postdrop.1 man/postkick.1 man/sendmail.1
-dist_man5_MANS += man/cidr_table.5 man/lmdb_table.5 man/pcre_table.5 man/regexp_table.5
+dist_man5_MANS += man/cdb_table.5 man/cidr_table.5 man/lmdb_table.5 man/lookup_tables.5
+dist_man5_MANS += man/pcre_table.5 man/regexp_table.5
 dist_man5_MANS += man/master.5
 dist_man5_MANS += man/aliases.5
 dist_man8_MANS += man/local.8
