@@ -26,5 +26,5 @@ noinst_PROGRAMS += tests/system/escape
 tests_system_escape_SOURCES = tests/system/escape.c
 tests_system_escape_LDADD = $(MASTER_LIBS)
 
-dist_man1_MANS += man/postrider.1
+dist_man1_MANS += man/postrider.1 man/postfix.1
 dist_man8_MANS += man/master.8
