@@ -8,34 +8,34 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char *program = "postmap";
-
-static void __attribute__((format(printf, 2, 0)))
-complain(const char *kind, const char *format, va_list ap)
-{
-	fflush(stdout);
-	fprintf(stderr, "%s: %s: ", program, kind);
-	vfprintf(stderr, format, ap);
-	fputc('\n', stderr);
-}
+/* Whose words they are, for what is said deep down. */
+static const struct command *speaker;
 
 void map_warn(const char *format, ...)
 {
+	char *text = NULL;
 	va_list ap;
+	int n;
 
 	va_start(ap, format);
-	complain("warning", format, ap);
+	n = vasprintf(&text, format, ap);
 	va_end(ap);
+	fflush(stdout);
+	if (n >= 0)
+		command_warn(speaker, "%s", text);
+	free(text);
 }
 
 void map_fatal(const char *format, ...)
 {
+	char *text = NULL;
 	va_list ap;
+	int n;
 
 	va_start(ap, format);
-	complain("fatal", format, ap);
+	n = vasprintf(&text, format, ap);
 	va_end(ap);
-	exit(1);
+	command_fatal(speaker, "%s", n >= 0 ? text : "out of memory");
 }
 
 static void warn_table(void *data, struct slice text)
@@ -182,10 +182,11 @@ int map_tool_main(struct map_tool *tool, int argc, char **argv)
 {
 	char **maps;
 
-	program = tool->command.name;
+	speaker = &tool->command;
 	os_signal_ignore(SIGXFSZ); /* a limit on a file's size is an error like a full disk */
 	read_options(tool, argc, argv);
 	command_load(&tool->command);
+	command_open_log(&tool->command);
 	create_set(tool);
 	maps = argv + optind;
 	if (*maps == NULL)

@@ -339,3 +339,13 @@ def test_a_file_that_is_no_table(table, kind, damage):
     # and it can be made anew
     assert table(name)[0] == 0
     assert table("-q", "key2999", name) == (0, ["value2999"], [])
+
+
+def test_what_is_wrong_is_logged(table, unstarted):
+    """Not only the one who types it hears of it."""
+    unstarted.maillog.touch()
+    table.path.write_text("a 1\nlonely\n")
+    table(table.name)
+    table("-q", "a", "nosuch:x")
+    unstarted.wait_log(r"postmap\[\d+\]: warning: .*table, line 2: expected format: key whitespace value")
+    unstarted.wait_log(r"postmap\[\d+\]: fatal: .*nosuch")
