@@ -283,7 +283,7 @@ static enum module_result search(struct find *find, const struct item *item)
 	enum module_result outcome = MODULE_FOUND;
 	int code;
 
-	if (item->depth > find->ldap->recursion_limit || ++find->searches > SEARCHES_MAX) {
+	if (item->depth >= find->ldap->recursion_limit || ++find->searches > SEARCHES_MAX) {
 		find->why =
 		    arena_printf(find->arena, "\"%s\" leads too far (recursion_limit)", item->base);
 		return MODULE_TEMP;

@@ -151,7 +151,7 @@ class PostgreSQL(Server):
 
     def configuration(self):
         """The lines of a table's file that lead to it."""
-        return f"hosts = unix:{self.dir}/.s.PGSQL.{self.port}\nuser = mail\ndbname = mail\n"
+        return f"hosts = 127.0.0.1:{self.port}\nuser = mail\ndbname = mail\n"
 
 
 class MariaDB(Server):
