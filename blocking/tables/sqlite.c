@@ -4,6 +4,10 @@
  *
  * A connection is the open file. One that was replaced by another meanwhile, under the same name,
  * is opened anew.
+ *
+ * A database with a write-ahead log (WAL) that nobody has open has no shared memory file beside it,
+ * and who may not write cannot make one. It is read as one that does not change, for as long as it
+ * does not.
  */
 #include "blocking/common/query.h"
 
@@ -27,6 +31,7 @@ struct sqlite {
 struct sqlite_connection {
 	sqlite3 *db;
 	struct stat seen; /* the file that is open */
+	bool still;	  /* opened as one that does not change */
 	int64_t deadline; /* of the lookup that is under way */
 };
 
@@ -97,12 +102,60 @@ static enum module_result give_up(struct sqlite_connection *c, struct slice path
 	return MODULE_LOST;
 }
 
+static bool has_log(struct slice path, struct arena *arena)
+{
+	struct slice log = arena_printf(arena, "%.*s-wal", SL_ARG(path));
+	struct stat st;
+
+	return os_fstatat(AT_FDCWD, log.p, &st, 0) == 0;
+}
+
+/* file_uri - https://www.sqlite.org/uri.html; still: as one that does not change. */
+static const char *file_uri(struct slice path, bool still, struct arena *arena)
+{
+	struct slice uri;
+	struct buffer out;
+
+	buffer_init(&out, 3 * path.n + 64);
+	buffer_append(&out, SL("file:"));
+	for (size_t i = 0; i < path.n; i++)
+		if (ascii_isalnum(path.p[i]) || slice_find(SL("/._-"), path.p[i]) >= 0)
+			buffer_append_byte(&out, path.p[i]);
+		else
+			buffer_printf(&out, "%%%02X", (unsigned char)path.p[i]);
+	if (still)
+		buffer_append(&out, SL("?immutable=1"));
+	uri = arena_dup(arena, buffer_slice(&out));
+	buffer_free(&out);
+	return uri.p;
+}
+
+/* open_file - and look into it: SQLite would do that later. */
+static int open_file(struct sqlite_connection *c, const char *uri)
+{
+	const int flags =
+	    SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_URI;
+	int rc = sqlite3_open_v2(uri, &c->db, flags, NULL);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_progress_handler(c->db, STEPS, out_of_time, c);
+	(void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	return sqlite3_exec(c->db, "PRAGMA schema_version", NULL, NULL, NULL);
+}
+
+/* wants_to_write - the file is there, but not what SQLite needs beside it. */
+static bool wants_to_write(int rc)
+{
+	return (rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY;
+}
+
 static enum module_result sqlite_connect(const struct module_table *table, struct slice host,
 					 int64_t deadline, struct arena *arena, void **connection,
 					 struct slice *why)
 {
-	const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
 	struct sqlite_connection *c = calloc(1, sizeof(*c));
+	int rc;
 
 	(void)table;
 	if (c == NULL)
@@ -111,10 +164,16 @@ static enum module_result sqlite_connect(const struct module_table *table, struc
 	/* before it is opened: what is replaced in between is found out by the next lookup */
 	if (os_fstatat(AT_FDCWD, host.p, &c->seen, 0) < 0)
 		c->seen = (struct stat){.st_ino = 0};
-	if (sqlite3_open_v2(host.p, &c->db, flags, NULL) != SQLITE_OK)
+	rc = open_file(c, file_uri(host, false, arena));
+	if (wants_to_write(rc) && c->seen.st_ino != 0 && !has_log(host, arena)) {
+		sqlite3_close(c->db);
+		c->db = NULL;
+		c->still = true;
+		rc = open_file(c, file_uri(host, true, arena));
+	}
+	/* that a writer keeps it is the lookup's matter */
+	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
 		return give_up(c, host, arena, why);
-	sqlite3_progress_handler(c->db, STEPS, out_of_time, c);
-	(void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	*connection = c;
 	return MODULE_FOUND;
 }
@@ -130,12 +189,19 @@ static void sqlite_disconnect(const struct module_table *table, void *connection
 
 /* ---- look up */
 
-static bool replaced(const struct sqlite_connection *c, struct slice path)
+/* changed - another file under the name; or any change of one that is read as if there were none.
+ */
+static bool changed(const struct sqlite_connection *c, struct slice path, struct arena *arena)
 {
+	const struct stat *seen = &c->seen;
 	struct stat now;
 
-	return os_fstatat(AT_FDCWD, path.p, &now, 0) < 0 || now.st_ino != c->seen.st_ino ||
-	       now.st_dev != c->seen.st_dev;
+	if (os_fstatat(AT_FDCWD, path.p, &now, 0) < 0 || now.st_ino != seen->st_ino ||
+	    now.st_dev != seen->st_dev)
+		return true;
+	return c->still &&
+	       (now.st_size != seen->st_size || now.st_mtim.tv_sec != seen->st_mtim.tv_sec ||
+		now.st_mtim.tv_nsec != seen->st_mtim.tv_nsec || has_log(path, arena));
 }
 
 /* quote - within '': a quote is two. A NUL would end the query. */
@@ -217,7 +283,7 @@ static enum module_result sqlite_lookup(const struct module_table *table, void *
 	result = query_admit(&sqlite->query, key, arena, &text, value);
 	if (result != MODULE_FOUND)
 		return result;
-	if (replaced(c, sqlite->path)) {
+	if (changed(c, sqlite->path, arena)) {
 		*value = arena_printf(arena, "%.*s has changed", SL_ARG(sqlite->path));
 		return MODULE_LOST;
 	}

@@ -286,6 +286,35 @@ def test_sqlite_beside_a_writer(instance, sink, tmp_path):
     assert got and got[0][0] == 250
 
 
+def test_sqlite_with_a_write_ahead_log(instance, sink, tmp_path):
+    """One that nobody has open can be read by who may not write beside it; and what writers add is seen."""
+    os.chmod(tmp_path, 0o755)
+    for parent in list(tmp_path.parents)[:3]:
+        os.chmod(parent, 0o755)
+    path = tmp_path / "users #1?%.db"
+    db = sqlite3.connect(path)
+    assert db.execute("pragma journal_mode=wal").fetchone() == ("wal",)
+    db.close()
+    database(path, bob="x")
+    assert not os.path.exists(f"{path}-shm")
+    cf = write(tmp_path / "users.cf", f"dbpath = {path}\nquery = SELECT target FROM users WHERE name = '%u'\n")
+    i, _ = relay(instance, sink, f"sqlite:{cf}")
+    assert rcpt(i, "bob@example.test")[0] == 250
+    assert rcpt(i, "eve@example.test")[0] == 550
+    db = sqlite3.connect(path)
+    with db:
+        db.execute("insert into users values ('eve', 'x')")
+    for end in ("-wal", "-shm"):
+        os.chmod(f"{path}{end}", 0o644)
+    assert rcpt(i, "eve@example.test")[0] == 250
+    with db:
+        db.execute("insert into users values ('ann', 'x')")
+    assert rcpt(i, "ann@example.test")[0] == 250
+    db.close()
+    assert rcpt(i, "ann@example.test")[0] == 250
+    assert rcpt(i, "sue@example.test")[0] == 550
+
+
 def status(i):
     """proxymap's own words, from its status socket."""
     with socket.socket(socket.AF_UNIX) as s:
