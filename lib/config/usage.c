@@ -151,7 +151,9 @@ static void database_file(struct usage *u, const struct database_table *table)
 	if (u->undefined == NULL || map_put(u->warned, key, &mark) != NULL)
 		return;
 	config_problems_init(&ignored, u->arena);
-	if (config_read(arena_dup(u->arena, dir).p, base.p, u->arena, &ignored, &path, &text) != RES_OK) {
+	/* in a list, more follows both names */
+	if (config_read(arena_dup(u->arena, dir).p, arena_dup(u->arena, base).p, u->arena, &ignored, &path,
+			&text) != RES_OK) {
 		config_problem_add(u->undefined, false, SL_NULL, 0, SL_NULL,
 				   "open \"%.*s\" configuration \"%.*s\": %s", SL_ARG(table->type),
 				   SL_ARG(table->name), strerror(errno));
