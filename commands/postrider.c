@@ -8,6 +8,7 @@
 #include "commands/adopt.h"
 #include "config/usage.h"
 #include "commands/postrider_status.h"
+#include "commands/postrider_remote.h"
 #include "commands/postrider_values.h"
 #include "daemon/layout.h"
 #include "log/events.h"
@@ -294,6 +295,7 @@ static void check_usage(struct control *c)
 	usage_without_effect(&usage, &c->problems);
 	usage_restrictions(&usage, &c->problems);
 	postrider_check_values(c->conf->settings->values, c->arena, &c->problems);
+	postrider_check_remote(c->conf->settings, c->config_dir, &cf, &c->problems);
 	usage_free(&usage);
 }
 

@@ -4,7 +4,7 @@
 
 #include "config/parameter.h"
 #include "config/settings.h"
-#include "table/table.h"
+#include "table/remote.h"
 
 struct looking {
 	const struct given_value *given; /* whose value is looked at */
@@ -20,15 +20,19 @@ static void hear(void *data, struct slice text)
 			   SL_ARG(text));
 }
 
-/* open_tables - each type:name of the value; what else stands in a list of tables is no business of ours. */
+/*
+ * open_tables - each type:name of the value; what else stands in a list of tables is no business of ours, and what
+ * is not local proxymap's (postrider_remote.h).
+ */
 static void open_tables(struct looking *l, struct slice list)
 {
 	struct table_config config = {.warn = hear, .data = l};
 	struct table_set *set = table_set_create(&config);
-	struct slice word;
+	struct slice word, remote;
 
 	while (settings_next_word(&list, &word))
-		if (slice_find(word, ':') > 0 && !slice_starts(word, SL("!")))
+		if (slice_find(word, ':') > 0 && !slice_starts(word, SL("!")) &&
+		    !table_remote_spec(word, &remote))
 			(void)table_open(set, word, TABLE_FOLD);
 	table_set_destroy(&set);
 }

@@ -13,10 +13,11 @@ master_master_LDADD = $(MASTER_LIBS)
 
 sbin_PROGRAMS += commands/postrider
 commands_postrider_SOURCES = commands/postrider.c commands/postrider_status.c \
-	commands/postrider_status.h commands/postrider_values.c commands/postrider_values.h \
+	commands/postrider_status.h commands/postrider_remote.c commands/postrider_remote.h \
+	commands/postrider_values.c commands/postrider_values.h \
 	commands/adopt.c commands/adopt.h commands/adopt_files.c commands/adopt_main_cf.c \
 	commands/adopt_tables.c master/configuration.c master/master.h
-commands_postrider_LDADD = lib/libdaemon.a $(COMMAND_LIBS)
+commands_postrider_LDADD = blocking/libproxymap.a lib/libdaemon.a $(COMMAND_LIBS)
 
 noinst_PROGRAMS += tests/system/echod
 tests_system_echod_SOURCES = tests/system/echod.c

@@ -4,7 +4,9 @@
  * proxymap(8)
  *
  * Started by a command (postmap -q) instead, with --serve-stdin: it looks up for that one caller,
- * over its standard input, with the caller's own rights, whatever table it is asked for.
+ * over its standard input, with the caller's own rights, whatever table it is asked for. With
+ * --check-tables CONFIG_DIRECTORY it says what is wrong with the tables of a configuration, and
+ * asks no server.
  */
 #include "blocking/proxymap/catalog.h"
 #include "blocking/proxymap/serve.h"
@@ -158,6 +160,24 @@ static void serve_stdin(void *arg)
 	serving_close_idle(serving, true);
 }
 
+/* check_tables - all that the configuration names, without asking a server. */
+static int check_tables(const char *config_dir)
+{
+	struct arena *arena = arena_create();
+	const struct settings *settings = load_settings(config_dir, arena);
+	struct serving_options options = {.settings = settings, .warn = warn_stderr};
+	struct serving *serving;
+
+	if (settings == NULL)
+		return 1;
+	options.modules = settings->daemon_directory.p;
+	options.connections = (size_t)settings->proxymap_connection_limit;
+	options.limit = settings->proxymap_lookup_timeout;
+	serving = serving_create(&options, arena);
+	catalog_visit(settings, config_dir, add_table, serving);
+	return 0;
+}
+
 static int serve_command(char *config_dir)
 {
 	os_signal_ignore(SIGPIPE);
@@ -168,5 +188,7 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && slice_eq(slice_str(argv[1]), SL("--serve-stdin")))
 		return serve_command(argv[2]);
+	if (argc == 3 && slice_eq(slice_str(argv[1]), SL("--check-tables")))
+		return check_tables(argv[2]);
 	return daemon_main(argc, argv, &proxymap_daemon);
 }
