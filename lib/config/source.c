@@ -39,7 +39,8 @@ enum result config_read(const char *dir, const char *name, struct arena *arena,
 	int fd;
 
 	*path = arena_printf(arena, "%s/%s", dir, name);
-	fd = os_openat(AT_FDCWD, path->p, O_RDONLY | O_NOCTTY, 0);
+	/* O_NONBLOCK: a named pipe is refused, not waited for */
+	fd = os_openat(AT_FDCWD, path->p, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
 	if (fd < 0) {
 		config_problem_add(problems, true, *path, 0, SL_NULL, "open: %s", strerror(errno));
 		return RES_TEMP;

@@ -2,9 +2,12 @@
 /* Which names are used, which are misspelled, which have no effect. */
 #include "base/buffer.h"
 #include "config/database.h"
+#include "config/environment.h"
 #include "config/parameter.h"
 #include "config/usage.h"
 #include "tests/unit/unit.h"
+
+#include <stdlib.h>
 
 struct world {
 	struct arena *arena;
@@ -108,6 +111,46 @@ static void misspelled(void **state)
 	assert_true(slice_is_null(parameter_nearest(SL("completely_different_thing"))));
 }
 
+static void restrictions(void **state)
+{
+	struct world w = make("smtpd_restriction_classes = mine\n"
+			      "mine = permit_mynetworks, rejct\n"
+			      "smtpd_client_restrictions = check_client_access { inline:{a=OK} }, mine, lmdb:/x\n"
+			      "smtpd_helo_restrictions = reject_rbl_client\n"
+			      "smtpd_sender_restrictions = sleep 5, $nothing permit_mynetwork\n"
+			      "smtpd_data_restrictions = ${x\n",
+			      "");
+
+	(void)state;
+	usage_find(&w.values, w.main.file, &w.master, w.arena, NULL, &w.usage);
+	usage_restrictions(&w.usage, &w.problems);
+	said(&w, "/cf/main.cf, line 2: mine: unknown restriction \"rejct\" (allowed: those of postconf(5), names in "
+		 "smtpd_restriction_classes, type:table)\n"
+		 "/cf/main.cf, line 4: smtpd_helo_restrictions: reject_rbl_client needs an argument\n"
+		 "/cf/main.cf, line 5: smtpd_sender_restrictions: unknown restriction \"permit_mynetwork\" (allowed: "
+		 "those of postconf(5), names in smtpd_restriction_classes, type:table)\n");
+}
+
+static void environments(void **state)
+{
+	struct arena *arena = arena_create();
+	struct slice list = SL("HOME=/x, NOSUCH_NAME {GREETING = hello  you } =x EMPTY= SHLVL=1");
+	struct slice name, value;
+	struct buffer all;
+
+	(void)state;
+	assert_int_equal(environment_count(list), 6);
+	buffer_init(&all, 1000);
+	while (environment_next(&list, arena, &name, &value))
+		buffer_printf(&all, "%s=%s;", name.p, value.p);
+	assert_slice(buffer_slice(&all), "HOME=/x;GREETING=hello  you;EMPTY=;SHLVL=1;");
+	environment_override(SL("TEST_OVERRIDE={x}, {TEST_OVERRIDE2 = a b} PATH"), arena);
+	assert_string_equal(getenv("TEST_OVERRIDE"), "{x}");
+	assert_string_equal(getenv("TEST_OVERRIDE2"), "a b");
+	buffer_free(&all);
+	arena_destroy(&arena);
+}
+
 static void without_effect(void **state)
 {
 	struct world w = make("relayhost = x\nconnection_cache_ttl_limit = 3s\nsmtp_use_tls = yes\n",
@@ -132,7 +175,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(names_lead_to_names), cmocka_unit_test(classes_and_services),
 	    cmocka_unit_test(databases),	   cmocka_unit_test(misspelled),
-	    cmocka_unit_test(without_effect),
+	    cmocka_unit_test(without_effect),	   cmocka_unit_test(restrictions),
+	    cmocka_unit_test(environments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
