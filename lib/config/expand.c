@@ -91,7 +91,7 @@ static bool put_value(struct expander *e, struct slice name, unsigned depth, str
 
 /*
  * take_branches - `s` is what follows the `?` or `:`. A text in braces may have a second one behind
- * a colon (only after `?`); one without braces is all that is left.
+ * a colon (only after `?`); one without braces is all that is left. White space inside belongs to the text.
  */
 static bool take_branches(struct expander *e, struct slice s, bool second_allowed,
 			  struct slice *first, struct slice *second)
@@ -99,14 +99,14 @@ static bool take_branches(struct expander *e, struct slice s, bool second_allowe
 	struct slice rest;
 
 	*second = SL_NULL;
-	s = skip_space(s);
-	if (s.n == 0 || s.p[0] != '{') {
-		*first = slice_trim(s);
+	rest = skip_space(s);
+	if (rest.n == 0 || rest.p[0] != '{') {
+		*first = s;
 		return true;
 	}
+	s = rest;
 	if (!take_group(s, '{', '}', first, &rest))
 		return fail(e, "a } is missing in \"%.*s\"", SL_ARG(s));
-	*first = slice_trim(*first);
 	rest = skip_space(rest);
 	if (rest.n == 0)
 		return true;
@@ -239,7 +239,7 @@ static bool comparison(struct expander *e, struct slice s, unsigned depth, struc
 		      order < 0	  ? operators[which].less
 		      : order > 0 ? operators[which].greater
 				  : operators[which].equal,
-		      slice_trim(s), depth, out);
+		      skip_space(s), depth, out);
 }
 
 /* reference - the inside of ${...}. */
@@ -247,7 +247,7 @@ static bool reference(struct expander *e, struct slice s, unsigned depth, struct
 {
 	struct slice name;
 
-	s = slice_trim(s);
+	s = skip_space(s);
 	if (s.n > 0 && s.p[0] == '{')
 		return comparison(e, s, depth, out);
 	name = slice_sub(s, 0, name_length(s));

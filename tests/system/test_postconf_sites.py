@@ -3,6 +3,7 @@
 each parameter (postfix-parameters.tsv: name, default, in 3.7, first version)."""
 import os
 import pathlib
+import random
 import re
 import subprocess
 
@@ -62,6 +63,62 @@ def test_same_output_and_warnings(theirs, site):
         if site == "postscreen" and "-C" in args:
             continue  # former names are parameters here, and the user's own there
         assert ours(site, *args) == theirs(site, *args), args
+
+
+NAMES = ["full", "empty", "n5", "n10", "ref", "nosuch", "space", "full-x", "a b"]
+
+
+class Expressions:
+    """Seeded random texts in the $ language, right ones and wrong ones."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def pick(self, *things):
+        return self.random.choice(things)
+
+    def text(self, depth=0):
+        r, form = self.random, self.random.random()
+        if depth > 3 or form < .3:
+            return self.pick("x", "10", "9", "3.6", "3.10", "abc", "", "a b", "$$", "}", "{", "$", " y ", ":", "?", "==")
+        if form < .45:
+            return "$" + r.choice(NAMES)
+        if form < .55:
+            return self.pick("${%s}", "$(%s)", "${ %s }") % r.choice(NAMES)
+        if form < .75:
+            return "${%s%s%s%s}" % (r.choice(NAMES), self.pick(" ", ""), self.pick("?", ":"), self.branch(depth))
+        if form < .85:
+            return "${%s?%s%s:%s}" % (r.choice(NAMES), self.braces(depth), self.pick("", " "), self.branch(depth))
+        if form < .88:
+            return "${{%s} %slevel {%s}%s}" % (self.pick("3", "3.6", "3.10", "x"), self.pick("<", "<=", "==", ">"),
+                                               self.pick("3.9", "3.6.0", "4"), self.pick("", "?" + self.braces(depth)))
+        tail = self.pick("", "?" + self.braces(depth) + ":" + self.braces(depth), "?" + self.braces(depth),
+                         ":" + self.braces(depth), "?" + self.text(depth + 1), self.braces(depth))
+        return "${%s %s %s%s%s}" % (self.braces(depth), self.pick("==", "!=", "<", "<=", ">", ">=", "~", "="),
+                                    self.braces(depth), self.pick("", " "), tail)
+
+    def braces(self, depth):
+        inner = "".join(self.text(depth + 1) for _ in range(self.pick(1, 1, 2)))
+        return "{%s%s%s}" % (self.pick("", " "), inner, self.pick("", " "))
+
+    def branch(self, depth):
+        return self.braces(depth) if self.random.random() < .7 else self.text(depth + 1)
+
+
+def test_expressions_as_postfix(theirs, tmp_path):
+    """The same result, and the same are refused. (Postfix takes "${ }" for a reference to nothing.)"""
+    (tmp_path / "main.cf").write_text("compatibility_level = 3.6\nfull = text\nempty =\nn5 = 5\nn10 = 10\n"
+                                      "ref = $full\nspace = a  b\n")
+    (tmp_path / "master.cf").write_text("")
+    made, refused = Expressions(11), 0
+    for _ in range(400):
+        text = made.text() + made.text()
+        args = ["-xh", "-o", f"relayhost={text}", "relayhost"]
+        (mine, _), (other, _) = ours(tmp_path, *args), theirs(tmp_path, *args)
+        if not re.search(r"\$[({] *[)}]", text):
+            assert mine == other, text
+        refused += mine == ""
+    assert 20 < refused < 380
 
 
 def pairs(text):
