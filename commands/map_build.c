@@ -123,10 +123,9 @@ static void put_line(struct build *build, unsigned number, struct slice line)
 		return;
 	}
 	if (!build->cdb && key.n + build->nul > 511) {
-		map_warn("%s, line %u: the key is longer than an LMDB file can hold -- ignoring "
-			 "this line",
-			 build->source, number);
-		return;
+		map_target_end(&build->target);
+		map_fatal("%s, line %u: the key is longer than the 511 bytes that an LMDB file can hold", build->source,
+			  number);
 	}
 	put(build, key, value, build->nul);
 }

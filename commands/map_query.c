@@ -66,6 +66,7 @@ static unsigned table_flags(const struct map_tool *tool)
 	return flags;
 }
 
+/* open_all - one that cannot be used ends the program when it is asked, not before. */
 static void open_all(struct map_tool *tool, char **maps, struct query *query)
 {
 	size_t count = 0;
@@ -74,15 +75,8 @@ static void open_all(struct map_tool *tool, char **maps, struct query *query)
 		count++;
 	*query = (struct query){.tool = tool, .count = count, .arena = arena_create(), .utf8 = map_checks_utf8(tool)};
 	query->tables = ARENA_ARRAY(tool->command.arena, count, struct table *);
-	for (size_t i = 0; i < count; i++) {
-		struct slice error;
-
-		query->tables[i] =
-		    table_open(tool->set, slice_str(maps[i]), table_flags(tool));
-		error = table_error(query->tables[i]);
-		if (!slice_is_null(error))
-			map_fatal("%.*s", SL_ARG(error));
-	}
+	for (size_t i = 0; i < count; i++)
+		query->tables[i] = table_open(tool->set, slice_str(maps[i]), table_flags(tool));
 }
 
 /* check_value - a warning where there is nothing in it; the end where it is not what it has to be. */

@@ -428,6 +428,26 @@ def test_wrong_uses(both, arguments):
     both("postmap", *arguments, same=("status", "out"))
 
 
+@pytest.mark.parametrize("kind", ["lmdb", "cdb"])
+def test_a_long_key(both, kind):
+    """An lmdb file cannot hold it: nothing is made. A cdb file can."""
+    both.write("long", f"a 1\n{'k' * 512} v\nb 2\n")
+    both("postmap", f"{kind}:@/long", same=("status", "out"))
+    if kind == "cdb":
+        both("postmap", "-q", "-", f"{kind}:@/long", stdin=keys("a", "k" * 512, "k" * 511, "b"))
+
+
+def test_tables_are_asked_in_turn(both):
+    """One that cannot be used matters when it is its turn."""
+    both.write("good", "a 1\n")
+    both("postmap", "lmdb:@/good")
+    for maps in (["lmdb:@/good", "lmdb:@/absent"], ["lmdb:@/absent", "lmdb:@/good"], ["static:x", "fail:y"]):
+        for key in ("a", "b"):
+            both("postmap", "-q", key, *maps, same=("status", "out"))
+            both("postmap", "-q", "-", *maps, stdin=keys(key), same=("status", "out"))
+        both("postmap", "-q", "-", *maps, stdin=keys("a", "a", "b", "a"), same=("status",))
+
+
 @pytest.mark.parametrize("enabled", ["yes", "no"])
 @pytest.mark.parametrize("options", ["", "-u"])
 def test_bytes_that_are_no_utf8(both, sides, enabled, options):
