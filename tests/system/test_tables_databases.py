@@ -20,7 +20,7 @@ POSTFIX_PACKAGES = ["postfix", "postfix-ldap", "postfix-mysql", "postfix-pgsql"]
 # What every server knows: key, values.
 DATA = [
     ("one@ex.org", ["1@x.y"]), ("multi@ex.org", ["a@x", "b@y", "c"]), ("bare", ["vv"]), ("o'hara@ex.org", ["o@x"]),
-    ("known@relay.test", ["OK"]), ("list@alias.test", ["a@relay.test", "b@relay.test"]),
+    ("known@relay.test", ["known@relay.test"]), ("list@alias.test", ["a@relay.test", "b@relay.test"]),
     ("one@alias.test", ["known@relay.test"]), ("a*(b)@ex.org", ["star@x"]), ("jürgen@ex.org", ["j@x"]),
 ]
 KEYS = ["one@ex.org", "ONE@EX.ORG", "multi@ex.org", "bare", "none@ex.org", "o'hara@ex.org", "a*(b)@ex.org", "a*",
@@ -265,14 +265,19 @@ def test_as_postfix_answers(kind, servers, ask, tmp_path):
     differences = []
     for n, (lines, keys) in enumerate(server.cases):
         spec = table(tmp_path, server, f"case{n}", lines)
-        keys = [key for key in KEYS + keys if server.bytes_as_postfix or key.isascii()]
+        keys = [key for key in keys + KEYS if server.bytes_as_postfix or key.isascii()]
         text = "\n".join(keys).encode() + b"\n"
         a, b = ask(spec, "-", text), theirs(spec, "-", text)
         if a[:2] == b[:2] and not a[2] and "fatal" not in b[2]:
             continue
-        # some key is not answered, and the rest of the list is not asked: one by one, then
+        # some key is not answered, and the rest of the list is not asked: one by one, then; but Postfix takes
+        # a second for each that is not
+        patience = 4
         for key in keys:
+            if patience == 0:
+                break
             a, b = ask(spec, key), theirs(spec, key)
+            patience -= "fatal" in b[2]
             if a[:2] != b[:2] or (a[2] != "") != ("fatal" in b[2]):
                 differences.append((lines, key, a, b))
     assert not differences, "\n".join(map(str, differences[:20]))
@@ -451,15 +456,15 @@ def test_stopped_and_started_under_traffic(server, instance, sink, readable):
             server.start()
             back = len(traffic.codes)
             eventually(lambda: traffic.since(250, back), 60, "the server answering again")
+        mx.sendmail("one@alias.test", input="Subject: from sendmail\n\nwakes pickup\n")
     assert set(traffic.codes) == {250, 451}
-    accepted = traffic.codes.count(250) + 2
+    accepted = traffic.codes.count(250) + 3
     messages = hop.wait(accepted, 60)
     assert len(messages) == accepted
-    assert sum(b"from sendmail" in m["data"] for m in messages) == 2
+    assert sum(b"from sendmail" in m["data"] for m in messages) == 3
     assert all(m["recipients"] == ["known@relay.test"] for m in messages)
     assert not re.search(r"status=bounced|status=expired", mx.log())
-    away = mx.wait_log(r"proxymap\[\d+\]: .*(live\.cf)")
-    assert away
+    mx.wait_log(r"proxymap\[\d+\]: .*live\.cf")
     eventually(lambda: "empty" in mx.mailq(), 30, "an empty queue")
 
 
