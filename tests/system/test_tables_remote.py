@@ -22,8 +22,9 @@ class Server:
     "garbage" or "close".
     """
 
-    def __init__(self, protocol, table):
+    def __init__(self, protocol, table, path=None):
         self.protocol = protocol
+        self.path = path  # of a UNIX socket; None: TCP
         self.table = dict(table)
         self.mode = "answer"
         self.asked = []
@@ -35,7 +36,11 @@ class Server:
 
     def start(self):
         self.released.clear()
-        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=100, reuse_port=False)
+        if self.path is None:
+            self.listener = socket.create_server(("127.0.0.1", self.port), backlog=100)
+        else:
+            self.listener = socket.create_server(str(self.path), family=socket.AF_UNIX, backlog=100)
+            os.chmod(self.path, 0o666)
         threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
 
     def stop(self):
@@ -151,8 +156,8 @@ def server():
     """A factory: server(protocol, table) gives a Server that ends with the test."""
     made = []
 
-    def make(protocol, table):
-        made.append(Server(protocol, table))
+    def make(protocol, table, path=None):
+        made.append(Server(protocol, table, path))
         return made[-1]
 
     yield make
@@ -245,6 +250,35 @@ def test_a_recipient_is_found_or_not(instance, sink, server, protocol, proxy):
     assert set(s.asked) <= {"known@example.test", "other@example.test"}
 
 
+def test_names_of_servers(instance, sink, server, tmp_path):
+    """A host by its name, which the resolver is asked for; a UNIX socket by its path."""
+    os.chmod(tmp_path, 0o755)
+    for parent in list(tmp_path.parents)[:3]:
+        os.chmod(parent, 0o755)
+    named = server(Tcp, {"known@example.test": "yes"})
+    path = server(Socketmap, {"known@other.test": "yes"}, path=tmp_path / "socket")
+    i, _ = relay(instance, sink, f"tcp:localhost:{named.port}", relay_domains="other.test",
+                 relay_recipient_maps=f"socketmap:unix:{path.path}:people")
+    assert rcpt(i, "known@example.test")[0] == 250
+    assert rcpt(i, "other@example.test")[0] == 550
+    assert rcpt(i, "known@other.test")[0] == 250
+    assert rcpt(i, "other@other.test")[0] == 550
+
+
+def test_tables_within_tables(instance, sink, server):
+    """unionmap and pipemap ask them, too, and mix them with local ones."""
+    first = server(Tcp, {"known@example.test": "first"})
+    second = server(Socketmap, {"first": "second"})
+    i, _ = relay(instance, sink, "pipemap:{%s, %s, inline:{second=third}}" % (Tcp.spec(first.port), Socketmap.spec(second.port)),
+                 relay_domains="other.test",
+                 relay_recipient_maps="unionmap:{inline:{known@other.test=x}, %s}" % Tcp.spec(first.port))
+    assert rcpt(i, "known@example.test")[0] == 250
+    assert rcpt(i, "other@example.test")[0] == 550
+    assert rcpt(i, "known@other.test")[0] == 250
+    first.stop()
+    assert rcpt(i, "known@other.test")[0] == 451
+
+
 def test_sqlite_in_the_suite(instance, sink, tmp_path):
     os.chmod(tmp_path, 0o755)
     for parent in list(tmp_path.parents)[:3]:
@@ -321,6 +355,37 @@ def status(i):
         s.settimeout(10)
         s.connect(str(i.queue / "status/proxymap.0"))
         return s.makefile("rb").read().decode()
+
+
+def test_a_database_that_is_locked_holds_up_its_own_lookups_only(instance, sink, tmp_path):
+    """Threads that wait are those of one table; another one in the same process, of the same type, is served."""
+    os.chmod(tmp_path, 0o755)
+    for parent in list(tmp_path.parents)[:3]:
+        os.chmod(parent, 0o755)
+    specs = []
+    for name in ("locked", "free"):
+        path = database(tmp_path / f"{name}.db", bob="x")
+        specs.append("sqlite:%s" % write(tmp_path / f"{name}.cf",
+                                         f"dbpath = {path}\nquery = SELECT target FROM users WHERE name = '%u'\n"))
+    i, _ = relay(instance, sink, specs[0], relay_domains="other.test", relay_recipient_maps=specs[1],
+                 proxymap_connection_limit=2, proxymap_lookup_timeout="10s")
+    assert rcpt(i, "bob@example.test")[0] == 250
+    db = sqlite3.connect(tmp_path / "locked.db", isolation_level=None)
+    db.execute("begin exclusive")
+    got = []
+    waiting = [threading.Thread(target=lambda: got.append(rcpt(i, "bob@example.test")[0])) for _ in range(6)]
+    for t in waiting:
+        t.start()
+    eventually(lambda: "lookups under way: 6" in status(i), 10, "lookups that wait")
+    for _ in range(5):
+        assert rcpt(i, "bob@other.test")[0] == 250
+        assert rcpt(i, "eve@other.test")[0] == 550
+    assert not got, "the other table was served while the first was locked"
+    db.execute("rollback")
+    db.close()
+    for t in waiting:
+        t.join(60)
+    assert set(got) <= {250, 451} and 250 in got
 
 
 def test_memcache_with_a_backup(instance, sink, memcached, tmp_path):
@@ -493,6 +558,17 @@ def test_virtual_aliases_and_transports(instance, sink, server):
                  transport_maps=Socketmap.spec(routes.port), smtp_tls_security_level="none")
     i.send("info@virtual.test")
     assert out.wait(1)[0]["recipients"] == ["bob@far.test"]
+
+
+def test_smtp_asks_for_its_policy(instance, sink, server):
+    policies = server(Tcp, {"far.test": "encrypt"})
+    out = sink()
+    i = instance(relay_domains="far.test", transport_maps=f"inline:{{far.test=smtp:[127.0.0.1]:{out.port}}}",
+                 smtp_tls_policy_maps=Tcp.spec(policies.port), smtp_tls_security_level="may")
+    policies.table[f"[127.0.0.1]:{out.port}"] = "encrypt"
+    i.sendmail("-f", "sender@client.test", "bob@far.test")
+    i.wait_log(r"to=<bob@far.test>.*status=deferred.*TLS is required, but was not offered")
+    assert f"[127.0.0.1]:{out.port}" in policies.asked
 
 
 def test_transport_server_down_defers(instance, sink, server):
