@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""databases - PostgreSQL, MariaDB, slapd and Redis from Debian's packages, unpacked and never installed, each
+"""databases - PostgreSQL, MariaDB, slapd, Redis and memcached from Debian's packages, unpacked and never installed, each
 a private instance on a UNIX socket and a free port of 127.0.0.1, run as nobody.
 
 A server is begun by start() and ended by stop(), as often as a test likes, and keeps its data meanwhile;
@@ -251,3 +251,30 @@ class Redis(Server):
 
     def configuration(self):
         return f"host = unix:{self.dir}/socket\n"
+
+
+class Memcached(Server):
+    """A cache: what it holds is gone with stop()."""
+
+    name = "memcached"
+    packages = ("memcached",)
+
+    def command(self):
+        return ["/usr/bin/memcached", "-l", "127.0.0.1", "-p", self.port, "-U", "0", "-m", "8", "-t", "1"]
+
+    def say(self, text):
+        with socket.create_connection(("127.0.0.1", self.port), 10) as s:
+            s.sendall(text.encode() + b"quit\r\n")
+            return s.makefile("rb").read().decode()
+
+    def set(self, key, value):
+        said = self.say(f"set {key} 0 0 {len(value)}\r\n{value}\r\n")
+        assert said == "STORED\r\n", said
+
+    def get(self, key):
+        """The value; None: it has none."""
+        said = self.say(f"get {key}\r\n")
+        return None if said == "END\r\n" else said.split("\r\n")[1]
+
+    def configuration(self):
+        return f"memcache = inet:127.0.0.1:{self.port}\n"

@@ -6,12 +6,12 @@ import os
 import re
 import socket
 import sqlite3
-import subprocess
 import threading
 import time
 
 import pytest
 
+from databases import Memcached
 from harness import Talk, eventually, free_port
 
 
@@ -167,40 +167,10 @@ def server():
 
 @pytest.fixture
 def memcached():
-    """Debian's memcached on a port of its own: (port, start, stop)."""
-    class Memcached:
-        def __init__(self):
-            self.port = free_port()
-            self.process = None
-            self.start()
-
-        def start(self):
-            self.process = subprocess.Popen(
-                ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-m", "8", "-t", "1"],
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            eventually(lambda: socket.socket().connect_ex(("127.0.0.1", self.port)) == 0, 10, "memcached")
-
-        def stop(self):
-            if self.process is not None:
-                self.process.kill()
-                self.process.wait()
-            self.process = None
-
-        def say(self, text):
-            with socket.create_connection(("127.0.0.1", self.port), 10) as s:
-                s.sendall(text.encode() + b"quit\r\n")
-                return s.makefile("rb").read().decode()
-
-        def set(self, key, value):
-            assert self.say(f"set {key} 0 0 {len(value)}\r\n{value}\r\n") == "STORED\r\n"
-
-        def get(self, key):
-            m = re.match(r"VALUE \S+ \d+ \d+\r\n(.*)\r\nEND\r\n", self.say(f"get {key}\r\n"))
-            return m and m.group(1)
-
-    m = Memcached()
+    """Debian's memcached, running."""
+    m = Memcached().start()
     yield m
-    m.stop()
+    m.destroy()
 
 
 def relay(instance, sink, table, **settings):
@@ -391,7 +361,7 @@ def test_a_database_that_is_locked_holds_up_its_own_lookups_only(instance, sink,
 def test_memcache_with_a_backup(instance, sink, memcached, tmp_path):
     """What memcached has is taken; what it has forgotten comes from the table behind it, and is put into it."""
     (tmp_path / "backup").write_text("second@example.test from-backup\n")
-    cf = write(tmp_path / "cache.cf", f"memcache = inet:127.0.0.1:{memcached.port}\nkey_format = pr:%s\n"
+    cf = write(tmp_path / "cache.cf", memcached.configuration() + "key_format = pr:%s\n"
                f"backup = texthash:{tmp_path}/backup\nttl = 600\n")
     memcached.set("pr:first@example.test", "from-cache")
     i, out = relay(instance, sink, f"memcache:{cf}")
@@ -407,7 +377,7 @@ def test_memcache_with_a_backup(instance, sink, memcached, tmp_path):
 
 
 def test_memcache_alone_down_is_temporary(instance, sink, memcached, tmp_path):
-    cf = write(tmp_path / "cache.cf", f"memcache = inet:127.0.0.1:{memcached.port}\nretry_pause = 0\n")
+    cf = write(tmp_path / "cache.cf", memcached.configuration() + "retry_pause = 0\n")
     memcached.set("known@example.test", "x")
     i, _ = relay(instance, sink, f"memcache:{cf}")
     assert rcpt(i, "known@example.test")[0] == 250
