@@ -34,6 +34,7 @@ struct ipc_mux {
 	uint32_t next_id;
 	struct fiber_mutex sending;
 	int64_t down_until;
+	int down_error; /* why it counts as down */
 };
 
 #define DOWN_PAUSE (500 * OS_MILLISECOND)
@@ -153,11 +154,12 @@ static enum ipc_status connect_line(struct ipc_mux *mux, int64_t deadline)
 	if (mux->line != NULL)
 		return IPC_OK;
 	if (os_now() < mux->down_until) {
-		errno = ECONNREFUSED;
+		errno = mux->down_error;
 		return IPC_LOST;
 	}
 	status = ipc_connect(mux->path, deadline, &conn);
 	if (status != IPC_OK) {
+		mux->down_error = errno;
 		if (status != IPC_CANCELLED)
 			mux->down_until = os_deadline(DOWN_PAUSE);
 		return status;

@@ -40,6 +40,10 @@ tests_unit_test_table_files_LDADD = lib/libtable.a $(LIBS_OS) $(LMDB_LIBS) $(CDB
 tests_unit_test_table_SOURCES = tests/unit/test_table.c tests/unit/unit.h
 tests_unit_test_table_LDADD = lib/libtable.a $(LIBS_OS) $(LMDB_LIBS) $(CDB_LIBS) $(PCRE2_LIBS) \
 	$(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_table_remote
+tests_unit_test_table_remote_SOURCES = tests/unit/test_table_remote.c tests/unit/unit.h
+tests_unit_test_table_remote_LDADD = lib/libtable.a lib/libipc.a lib/libfiber.a $(LIBS_OS) \
+	$(LMDB_LIBS) $(CDB_LIBS) $(PCRE2_LIBS) $(CMOCKA_LIBS) -lpthread
 endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_cdb tests/fuzz/fuzz_lmdb tests/fuzz/fuzz_table
