@@ -14,6 +14,8 @@
 #include <stdlib.h>
 
 #define HOSTS 2
+/* So long a connection stays without use. */
+#define IDLE (500 * OS_MILLISECOND)
 
 /* What each server does, and what was done to it; threads look, too. */
 struct server {
@@ -125,6 +127,7 @@ static struct asker *make(struct arena *arena, bool threaded, size_t host_count,
 					.table = {.hosts = hosts,
 						  .host_count = host_count,
 						  .timeout = timeout,
+						  .idle = IDLE,
 						  .retry = 2 * OS_SECOND},
 					.threaded = threaded,
 					.connections = connections,
@@ -229,6 +232,23 @@ static void who_is_down_is_left_alone_and_tried_again(void *arg)
 	asker_close_idle(a, true);
 }
 
+static void idle_connections_are_closed(void *arg)
+{
+	struct arena *arena = arg;
+	struct asker *a = make(arena, threaded, 1, 2, OS_SECOND);
+	struct slice v;
+
+	assert_int_equal(look(a, "x", arena, &v), TABLE_FOUND);
+	asker_close_idle(a, false);
+	assert_int_equal(servers[0].open, 1);
+	(void)fiber_sleep(os_deadline(IDLE + 20 * OS_MILLISECOND), "idleness");
+	asker_close_idle(a, false);
+	assert_int_equal(servers[0].open, 0);
+	assert_int_equal(look(a, "x", arena, &v), TABLE_FOUND);
+	assert_int_equal(servers[0].connects, 2);
+	asker_close_idle(a, true);
+}
+
 /* ---- on threads: many at once */
 
 struct one {
@@ -313,6 +333,7 @@ static void run(void (*scene)(void *arg), bool on_threads)
 	}
 
 BOTH(answers)
+BOTH(idle_connections_are_closed)
 BOTH(a_stale_connection_is_replaced)
 BOTH(the_next_server_is_asked)
 BOTH(one_that_is_silent_leaves_time_for_the_next)
@@ -335,6 +356,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(answers_fibers),
 	    cmocka_unit_test(answers_threads),
+	    cmocka_unit_test(idle_connections_are_closed_fibers),
+	    cmocka_unit_test(idle_connections_are_closed_threads),
 	    cmocka_unit_test(a_stale_connection_is_replaced_fibers),
 	    cmocka_unit_test(a_stale_connection_is_replaced_threads),
 	    cmocka_unit_test(the_next_server_is_asked_fibers),
