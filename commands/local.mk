@@ -29,6 +29,11 @@ tests_unit_test_map_SOURCES = tests/unit/test_map.c tests/unit/unit.h commands/m
 	commands/map_sort.h commands/map_source.c commands/map_source.h
 tests_unit_test_map_LDADD = lib/libtable.a $(LIBS_OS) $(CMOCKA_LIBS)
 endif
+FUZZ_TARGETS += tests/fuzz/fuzz_map_content
+tests_fuzz_fuzz_map_content_SOURCES = tests/fuzz/fuzz_map_content.c commands/map_content.c commands/map_content.h \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_map_content_LDADD = $(LIBS_OS)
+tests_fuzz_fuzz_map_content_LDFLAGS = $(FUZZ_LINK)
 
 sbin_PROGRAMS += commands/postqueue commands/postsuper commands/postcat
 POSTQUEUE_PARTS = commands/postqueue.h commands/postqueue_filter.c commands/postqueue_print.c commands/postqueue_shape.c

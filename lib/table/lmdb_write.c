@@ -90,7 +90,7 @@ static bool begin(struct lmdb_writer *writer)
 	return rc == 0;
 }
 
-static bool open_env(struct lmdb_writer *writer, const char *path, unsigned flags)
+static int try_open(struct lmdb_writer *writer, const char *path, unsigned flags)
 {
 	int rc = mdb_env_create(&writer->env);
 
@@ -98,6 +98,20 @@ static bool open_env(struct lmdb_writer *writer, const char *path, unsigned flag
 		rc = mdb_env_set_mapsize(writer->env, writer->map_size);
 	if (rc == 0)
 		rc = mdb_env_open(writer->env, path, MDB_NOSUBDIR | MDB_NOLOCK | flags, 0600);
+	if (rc != 0) {
+		mdb_env_close(writer->env);
+		writer->env = NULL;
+	}
+	return rc;
+}
+
+/* open_env - with less room where a limit on address space forbids what would be comfortable. */
+static bool open_env(struct lmdb_writer *writer, const char *path, unsigned flags, size_t least)
+{
+	int rc;
+
+	while ((rc = try_open(writer, path, flags)) == ENOMEM && writer->map_size / 2 >= least)
+		writer->map_size /= 2;
 	if (rc != 0) {
 		fail(writer, "open", mdb_strerror(rc));
 		return false;
@@ -133,7 +147,7 @@ static bool open_in_place(struct lmdb_writer *writer)
 	}
 	/* the old pages stay until the new ones count */
 	writer->map_size = (size_t)held.st_size * 2 + MAP_ROOM;
-	return open_env(writer, writer->path, 0);
+	return open_env(writer, writer->path, 0, (size_t)held.st_size * 2 + MAP_START);
 }
 
 /* build_in_place - where no file can be made: empty the old one and fill it again, in one transaction. */
@@ -155,7 +169,7 @@ struct lmdb_writer *lmdb_build(const char *path, mode_t mode)
 	int error;
 
 	if (new_file_create(path, mode, &writer->file)) {
-		open_env(writer, new_file_path(&writer->file), MDB_NOSYNC);
+		open_env(writer, new_file_path(&writer->file), MDB_NOSYNC, MAP_START);
 		return writer;
 	}
 	error = errno;

@@ -260,6 +260,15 @@ def test_where_no_file_can_be_made(table):
     assert status == 1 and "Permission denied" in said[-1]
 
 
+def test_little_address_space(table):
+    """A table is changed where it lies although there is no room for a comfortable map."""
+    table(table.name)
+    r = subprocess.run(["prlimit", "--as=300000000", SBIN / "postmap", "-i", table.name], env=table.environment,
+                       input="new entry\n", capture_output=True, text=True, timeout=60)
+    assert (r.returncode, r.stderr) == (0, "")
+    assert table("-q", "new", table.name) == (0, ["entry"], [])
+
+
 def test_a_directory_that_others_control(table):
     table(table.name)
     os.chown(table.path.parent, OWNER, OWNER)
