@@ -40,7 +40,8 @@ POSTQUEUE_PARTS = commands/postqueue.h commands/postqueue_filter.c commands/post
 commands_postqueue_SOURCES = commands/postqueue.c commands/postqueue_list.c $(POSTQUEUE_PARTS) \
 	$(ASK_QMGR) $(GUARDED) $(COMMAND)
 commands_postqueue_LDADD = showq/liblisting.a $(DAEMON_LIBS)
-commands_postsuper_SOURCES = commands/postsuper.c $(COMMAND)
+commands_postsuper_SOURCES = commands/postsuper.c commands/postsuper.h commands/postsuper_act.c \
+	commands/postsuper_ask.c $(COMMAND)
 commands_postsuper_LDADD = $(COMMAND_LIBS)
 commands_postcat_SOURCES = commands/postcat.c $(COMMAND)
 commands_postcat_LDADD = $(COMMAND_LIBS)
@@ -97,18 +98,18 @@ commands_postlog_LDADD = $(COMMAND_BASE_LIBS) -lpthread
 dist_man1_MANS += man/postqueue.1 man/postsuper.1 man/postcat.1
 
 # Completion: one file for all commands; the shells look for it under each command's name.
-COMPLETION_SOURCES = $(PARAMETER_FILES) $(wildcard $(srcdir)/commands/*.c) $(srcdir)/man/sendmail.1
+COMPLETION_INPUTS = $(PARAMETER_FILES) $(wildcard $(srcdir)/commands/*.c) $(srcdir)/man/sendmail.1
 COMPLETION_GENERATOR = $(top_srcdir)/schema/generate/completion.awk
 bashcompletiondir = $(datadir)/bash-completion/completions
 zshcompletiondir = $(datadir)/zsh/site-functions
 
-gen/completion/postconf: $(COMPLETION_SOURCES) $(COMPLETION_GENERATOR)
+gen/completion/postconf: $(COMPLETION_INPUTS) $(COMPLETION_GENERATOR)
 	$(AM_V_GEN)$(MKDIR_P) gen/completion && \
-	LC_ALL=C $(AWK) -v out=bash -f $(COMPLETION_GENERATOR) $(COMPLETION_SOURCES) >$@.tmp && mv $@.tmp $@
+	LC_ALL=C $(AWK) -v out=bash -f $(COMPLETION_GENERATOR) $(COMPLETION_INPUTS) >$@.tmp && mv $@.tmp $@
 
-gen/completion/_postrider: $(COMPLETION_SOURCES) $(COMPLETION_GENERATOR)
+gen/completion/_postrider: $(COMPLETION_INPUTS) $(COMPLETION_GENERATOR)
 	$(AM_V_GEN)$(MKDIR_P) gen/completion && \
-	LC_ALL=C $(AWK) -v out=zsh -f $(COMPLETION_GENERATOR) $(COMPLETION_SOURCES) >$@.tmp && mv $@.tmp $@
+	LC_ALL=C $(AWK) -v out=zsh -f $(COMPLETION_GENERATOR) $(COMPLETION_INPUTS) >$@.tmp && mv $@.tmp $@
 
 bashcompletion_DATA = gen/completion/postconf
 zshcompletion_DATA = gen/completion/_postrider
