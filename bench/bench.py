@@ -24,6 +24,7 @@ import suites  # noqa: E402  (finds the tests' folders)
 import world  # noqa: E402
 import report  # noqa: E402
 import weigh  # noqa: E402
+import works_database  # noqa: E402,F401
 import works_load  # noqa: E402,F401
 import works_mail  # noqa: E402,F401
 import works_table  # noqa: E402,F401

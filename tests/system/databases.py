@@ -27,9 +27,9 @@ class Server:
     packages = ()
     end = signal.SIGTERM
 
-    def __init__(self):
+    def __init__(self, place="/var/tmp"):
         self.root = peer(self.name, list(self.packages))
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"prdb-{self.name}-", dir="/var/tmp"))
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"prdb-{self.name}-", dir=place))
         self.dir.chmod(0o755)
         shutil.chown(self.dir, "nobody", "nogroup")
         self.port = free_port()
