@@ -114,10 +114,12 @@ def test_expressions_as_postfix(theirs, tmp_path):
     for _ in range(400):
         text = made.text() + made.text()
         args = ["-xh", "-o", f"relayhost={text}", "relayhost"]
-        (mine, _), (other, _) = ours(tmp_path, *args), theirs(tmp_path, *args)
-        if not re.search(r"\$[({] *[)}]", text):
-            assert mine == other, text
+        mine = ours(tmp_path, *args)[0]
         refused += mine == ""
+        if mine == "" and refused > 5:
+            continue  # Postfix sleeps for a second before it refuses
+        if not re.search(r"\$[({] *[)}]", text):
+            assert mine == theirs(tmp_path, *args)[0], text
     assert 20 < refused < 380
 
 
