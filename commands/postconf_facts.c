@@ -2,9 +2,12 @@
 /* postconf_facts - what this build can do: tables, locks, SASL, TLS. */
 #include "commands/postconf.h"
 
+#include "os/file.h"
+
 #include <dlfcn.h>
 #include <openssl/evp.h>
 #include <openssl/opensslv.h>
+#include <stdio.h>
 
 #define QUOTE(x) #x
 #define SONAME(major) "libcrypto.so." QUOTE(major)
@@ -21,6 +24,39 @@ static void put_words(struct postconf *pc, const char *words)
 			buffer_append(&pc->out, word);
 		buffer_append_byte(&pc->out, '\n');
 	}
+}
+
+/* The types of lib/table/table.c; a type that is added there is added here. */
+static const char *const types[] = {
+    "btree", "cdb",	"cidr",	  "environ", "fail",	 "hash",     "inline",	"internal",
+    "ldap",  "lmdb",	"memcache", "mysql",   "pcre",	 "pgsql",    "pipemap", "proxy",
+    "randmap", "redis", "regexp",   "socketmap", "sqlite", "static", "tcp",	"texthash",
+    "unionmap", "unix",
+};
+/* Those that proxymap loads from a file of their own, where it was built or installed. */
+static const char modules[] = "ldap mysql pgsql redis sqlite";
+
+static bool has_type(const char *type)
+{
+	struct slice rest = slice_str(modules);
+	struct slice word;
+	struct stat st;
+
+	while (slice_next(&rest, " ", &word))
+		if (slice_eq(word, slice_str(type))) {
+			char path[sizeof(DAEMON_DIRECTORY "/table_socketmap.so")];
+
+			snprintf(path, sizeof(path), DAEMON_DIRECTORY "/table_%s.so", type);
+			return os_fstatat(AT_FDCWD, path, &st, 0) == 0;
+		}
+	return true;
+}
+
+static void put_types(struct postconf *pc)
+{
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (has_type(types[i]))
+			put_words(pc, types[i]);
 }
 
 /* symbol - of libcrypto, loaded for -T alone: it would double the time that any other run takes. */
@@ -86,9 +122,7 @@ void postconf_show_facts(struct postconf *pc, const char *tls_mode)
 		put_words(pc, "flock fcntl dotlock");
 		break;
 	case MODE_MAPS:
-		/* those of lib/table/table.c; a type that is added there is added here */
-		put_words(pc, "btree cdb cidr environ fail hash inline internal lmdb pcre pipemap randmap "
-			      "regexp static texthash unionmap unix");
+		put_types(pc);
 		break;
 	case MODE_TLS:
 		show_tls(pc, tls_mode);

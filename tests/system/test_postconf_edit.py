@@ -216,6 +216,12 @@ def test_notices(tmp_path):
 def test_facts(tmp_path):
     assert ours(tmp_path, "-l").stdout.split() == ["flock", "fcntl", "dotlock"]
     assert {"lmdb", "hash", "pcre", "cidr"} <= set(ours(tmp_path, "-m").stdout.split())
+    types = ours(tmp_path, "-m").stdout.split()
+    assert types == sorted(types)
+    for name in types + ["nosuch"]:
+        r = subprocess.run([SBIN / "postmap", "-q", "x", f"{name}:/nonexistent/x"], capture_output=True, text=True,
+                           timeout=20)
+        assert ("unsupported table type" in r.stderr) == (name == "nosuch"), r.stderr
     assert ours(tmp_path, "-T", "run-version").stdout.startswith("OpenSSL ")
     assert ours(tmp_path, "-T", "compile-version").stdout.startswith("OpenSSL ")
     assert {"rsa", "ecdsa"} <= set(ours(tmp_path, "-T", "public-key-algorithms").stdout.split())
