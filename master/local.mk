@@ -12,7 +12,8 @@ MASTER_LIBS = lib/libdaemon.a lib/liblog.a lib/libconfig.a lib/libfiber.a $(LIBS
 master_master_LDADD = $(MASTER_LIBS)
 
 sbin_PROGRAMS += commands/postrider
-commands_postrider_SOURCES = commands/postrider.c commands/postrider_status.c \
+commands_postrider_SOURCES = commands/postrider.c commands/postrider.h commands/postrider_check.c \
+	commands/postrider_load.c commands/postrider_logrotate.c commands/postrider_status.c \
 	commands/postrider_status.h commands/postrider_remote.c commands/postrider_remote.h \
 	commands/postrider_values.c commands/postrider_values.h \
 	commands/adopt.c commands/adopt.h commands/adopt_files.c commands/adopt_main_cf.c \
