@@ -13,6 +13,7 @@
 #include "os/file.h"
 #include "os/process.h"
 #include "table/file_value.h"
+#include "table/fold.h"
 #include "table/trust.h"
 
 #include <errno.h>
@@ -82,6 +83,12 @@ static struct slice with_nul(struct build *build, struct slice text)
 	return copy;
 }
 
+/* fold - upper and lower case are the same, in all of UTF-8 where that is spoken. */
+static struct slice fold(const struct build *build, struct slice key)
+{
+	return build->utf8 ? fold_key(build->arena, key) : arena_lower(build->arena, key);
+}
+
 /* put - one entry; `nul`: as -N and the default have it. */
 static void put(struct build *build, struct slice key, struct slice value, bool nul)
 {
@@ -117,7 +124,7 @@ static void put_line(struct build *build, unsigned number, struct slice line)
 	if (tool->parse(build->source, number, line, build->arena, &key, &value) != MAP_LINE_OK)
 		return;
 	if (!tool->keep_case)
-		key = arena_lower(build->arena, key);
+		key = fold(build, key);
 	if (tool->file_content && !file_value_encode(value, build->arena, &value)) {
 		map_warn("%s, line %u: %.*s: skipping this entry", build->source, number, SL_ARG(value));
 		return;
@@ -356,7 +363,7 @@ static bool delete_key(struct build *build, struct slice key)
 	enum lmdb_change change = LMDB_UNCHANGED;
 
 	if (!tool->keep_case)
-		key = arena_lower(build->arena, key);
+		key = fold(build, key);
 	if (!tool->no_nul)
 		change = lmdb_delete(build->target.lmdb, with_nul(build, key));
 	if (change == LMDB_UNCHANGED && !tool->nul)

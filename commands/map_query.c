@@ -63,6 +63,8 @@ static unsigned table_flags(const struct map_tool *tool)
 		flags |= TABLE_NO_NUL;
 	if (tool->file_content)
 		flags |= TABLE_FILES;
+	if (!map_checks_utf8(tool))
+		flags |= TABLE_ASCII;
 	return flags;
 }
 

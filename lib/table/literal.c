@@ -57,7 +57,7 @@ static bool literal_put(struct table_content *content, struct slice key, struct 
 	struct entry *entry;
 
 	if (content->flags & (TABLE_FOLD | TABLE_FOLD_ALL))
-		key = arena_lower(content->arena, key);
+		key = table_content_fold(content, content->arena, key);
 	entry = map_get(literal->map, key);
 	if (entry != NULL) {
 		if (replace)

@@ -5,6 +5,7 @@ lib_libtable_a_SOURCES = \
 	lib/table/cdb_read.c lib/table/cdb_read.h lib/table/cdb_write.h \
 	lib/table/cidr.c \
 	lib/table/combine.c \
+	lib/table/fold.c lib/table/fold.h \
 	lib/table/file_value.c lib/table/file_value.h \
 	lib/table/literal.c \
 	lib/table/lmdb.c \
@@ -31,6 +32,9 @@ lib_libtable_a_SOURCES += lib/table/cdb_none.c
 endif
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_fold
+tests_unit_test_fold_SOURCES = tests/unit/test_fold.c tests/unit/unit.h
+tests_unit_test_fold_LDADD = lib/libtable.a $(LIBS_OS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_needle tests/unit/test_table tests/unit/test_table_files
 tests_unit_test_needle_SOURCES = tests/unit/test_needle.c tests/unit/unit.h
 tests_unit_test_needle_LDADD = lib/libtable.a $(LIBS_OS) $(PCRE2_LIBS) $(CMOCKA_LIBS)

@@ -6,6 +6,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "table/file_value.h"
+#include "table/fold.h"
 #include "table/source.h"
 #include "table/table_type.h"
 #include "table/trust.h"
@@ -250,6 +251,11 @@ bool table_content_text(struct table_content *content, struct slice *text)
 	return table_content_open(content, path) && read_file(content, text);
 }
 
+struct slice table_content_fold(const struct table_content *content, struct arena *arena, struct slice key)
+{
+	return content->flags & TABLE_ASCII ? arena_lower(arena, key) : fold_key(arena, key);
+}
+
 bool table_content_files(struct table_content *content, struct slice *value)
 {
 	struct slice held;
@@ -358,7 +364,7 @@ enum table_result table_lookup(struct table *table, struct slice key, struct are
 		return TABLE_TEMP;
 	}
 	if (table->content.flags & fold)
-		key = arena_lower(arena, key);
+		key = table_content_fold(&table->content, arena, key);
 	return table->type->lookup(&table->content, key, arena, value);
 }
 

@@ -69,12 +69,13 @@ void table_set_seal(struct table_set *set);
 bool table_set_changed(struct table_set *set);
 
 /* Flags of table_open and table_list_create. */
-#define TABLE_FOLD 1u     /* lower-case (ASCII) keys for types with literal keys: nearly always */
+#define TABLE_FOLD 1u     /* lower-case keys (fold_key) for types with literal keys: nearly always */
 #define TABLE_NO_SUBST 2u /* leave out pattern rules whose result holds $number (aliases, uids) */
 #define TABLE_FOLD_ALL 4u /* lower-case keys for pattern tables too */
 #define TABLE_KEEP_NUL 8u /* lmdb: look only for keys that end in NUL (postmap -N) */
 #define TABLE_NO_NUL 16u  /* lmdb: look only for keys that do not (postmap -n) */
 #define TABLE_DUP_WARN 32u /* texthash: the first of two equal keys counts; else they spoil the table */
+#define TABLE_ASCII 128u /* and only A to Z are folded */
 #define TABLE_FILES 64u /* sources and names give names of files; the value is what those hold, in base64 */
 #define TABLE_TRUSTED 128u /* says who somebody is, or acts in his name: not from who is not authenticated */
 

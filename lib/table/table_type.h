@@ -82,6 +82,8 @@ bool table_content_open(struct table_content *content, const char *path);
  * "{ {line}, {line} }". False: content->error tells.
  */
 bool table_content_text(struct table_content *content, struct slice *text);
+/* table_content_fold - a key as the table's flags want it. */
+struct slice table_content_fold(const struct table_content *content, struct arena *arena, struct slice key);
 /* table_content_files - with TABLE_FILES, a value that names files becomes what they hold; false: content->error. */
 bool table_content_files(struct table_content *content, struct slice *value);
 

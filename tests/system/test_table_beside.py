@@ -466,6 +466,24 @@ def test_bytes_that_are_no_utf8(both, sides, enabled, options):
         side.set(smtputf8_enable="yes")
 
 
+@pytest.mark.parametrize("enabled", ["yes", "no"])
+def test_upper_and_lower_case(both, sides, enabled):
+    """Of all letters, when UTF-8 is spoken."""
+    for side in sides:
+        side.set(smtputf8_enable=enabled)
+    letters = ["\u00c9tienne", "STRASSE", "stra\u00dfe", "\u0130x", "\u03a3\u03c2\u03c3", "\u0414\u041e\u041c", "\u0390",
+               "\u212a", "\U00010400", "\u13a0", "\uab70", "\u4e2d", "\u0100", "\u1e9e", "\u01c5", "\ufb01", "\u1f88", "\u0345"]
+    asked = keys(*letters, *(x.lower() for x in letters), *(x.upper() for x in letters), *(x.casefold() for x in letters))
+    for options in ([], ["-f"], ["-u"]):
+        both.write("letters", "".join(f"{letter} {n}\n" for n, letter in enumerate(letters)))
+        both("postmap", *options, "lmdb:@/letters")
+        both("postmap", *options, "-s", "lmdb:@/letters")
+        for table in ("lmdb:@/letters", "texthash:@/letters"):
+            both("postmap", *options, "-q", "-", table, stdin=asked, same=("status", "out"))
+    for side in sides:
+        side.set(smtputf8_enable="yes")
+
+
 FILES = ["inline:{{a=@/one @/two}}", "inline:{a=@/nowhere}", "static:@/one", "static:@/nowhere", "randmap:{@/one}",
          "regexp:{{/a/ @/one,@/two}}", "regexp:{{/a/ @/nowhere} {/./ @/one}}", "pcre:{{/a/ @/nowhere} {/./ @/one}}",
          "unionmap:{static:@/one static:@/two}", "pipemap:{static:@/one}", "texthash:@/files", "lmdb:@/files", "static:@/empty"]
