@@ -12,7 +12,7 @@ import time
 import pytest
 
 from databases import Memcached
-from harness import Talk, eventually, free_port
+from harness import LIBEXEC, Talk, eventually, free_port
 
 
 class Server:
@@ -716,3 +716,13 @@ def test_check_looks_at_tables_without_asking_servers(instance, tmp_path):
     i.master_text = "".join(line for line in i.master_text.splitlines(True) if not line.startswith("proxymap"))
     i.set()
     assert b"proxymap unix - - n - - proxymap" in i.run("postrider", "check", check=False).stderr
+
+
+def test_types_are_listed(instance):
+    """Those whose module is installed, beside those that need none."""
+    i = instance(start=False)
+    listed = i.run("postconf", "-m").stdout.decode().split()
+    assert {"proxy", "tcp", "socketmap", "memcache"} <= set(listed)
+    for kind in ("ldap", "mysql", "pgsql", "redis", "sqlite"):
+        assert (kind in listed) == (LIBEXEC / f"table_{kind}.so").exists(), kind
+    assert listed == sorted(listed)
