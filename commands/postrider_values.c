@@ -69,3 +69,45 @@ void postrider_check_values(const struct config_values *values, struct arena *ar
 			check_directory(&l, value);
 	}
 }
+
+/* overrides_of - the service's -o as settings_load wants them; how many. */
+static size_t overrides_of(const struct master_service *service, struct arena *arena,
+			   struct slice *out)
+{
+	struct slice name, value;
+	size_t count = 0;
+	size_t at = 0;
+
+	while (master_service_override(service, &at, &name, &value))
+		out[count++] = arena_printf(arena, "%.*s=%.*s", SL_ARG(name), SL_ARG(value));
+	return count;
+}
+
+/* check_service - what main.cf itself says is told elsewhere: only what has no file comes from here. */
+static void check_service(const char *dir, const struct master_cf *cf,
+			  const struct master_service *service, struct arena *arena,
+			  struct config_problems *problems)
+{
+	struct slice *overrides = ARENA_ARRAY(arena, service->arg_count + 1, struct slice);
+	size_t count = overrides_of(service, arena, overrides);
+	struct config_problems told;
+	struct settings *settings;
+
+	if (count == 0)
+		return;
+	config_problems_init(&told, arena);
+	(void)settings_load(dir, overrides, count, &told, &settings);
+	settings_destroy(&settings);
+	for (size_t i = 0; i < told.count; i++)
+		if (slice_is_null(told.items[i].file))
+			config_problem_add(problems, told.items[i].fatal, cf->file, service->line,
+					   told.items[i].parameter, "%.*s (-o of service %.*s)",
+					   SL_ARG(told.items[i].text), SL_ARG(service->name));
+}
+
+void postrider_check_overrides(const char *dir, const struct master_cf *cf, struct arena *arena,
+			       struct config_problems *problems)
+{
+	for (size_t i = 0; i < cf->count; i++)
+		check_service(dir, cf, &cf->services[i], arena, problems);
+}

@@ -90,6 +90,17 @@ def test_a_wrong_value_is_named_with_its_place(instance, name):
     assert r.returncode == 1 or name in ("virtual_alias_maps", "smtpd_relay_restrictions")
 
 
+def test_a_wrong_override_is_named_with_its_place(instance):
+    mx = instance(start=False, master_cf=MASTER_CF + "submission inet n - y - - smtpd\n  -o smtpd_timeout=soon -o "
+                  "{{ mynetworks = 192.0.2.0/33 }}\n  -o max_idle=$idle -o idle=5s\n")
+    r, said = check(mx, check=False)
+    place = f"{mx.etc}/master.cf, line {line_of(mx, 'submission', 'master.cf')}: "
+    assert r.returncode == 1
+    assert place + 'smtpd_timeout: bad time "soon": ' in said and "(-o of service submission)" in said
+    assert place + 'mynetworks: bad network "192.0.2.0/33": ' in said
+    assert "max_idle" not in said
+
+
 def test_wrong_lines(instance):
     mx = instance(start=False)
     good = (mx.etc / "main.cf").read_text()
