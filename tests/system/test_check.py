@@ -5,6 +5,7 @@ import re
 import pytest
 
 from harness import MASTER_CF, eventually
+from test_postconf_sites import declared
 
 EXTRA = """\
 submission inet n - y - - smtpd
@@ -48,6 +49,22 @@ def test_names_what_has_no_effect(instance):
         assert want in said, want
     for silent in ("relayhost:", "slow_destination_rate_delay", "my_own=", "myorigin:"):
         assert silent not in said, silent
+
+
+def test_all_that_does_nothing_is_named(instance):
+    """Every declared parameter, set to its default: those that nothing reads are named, and no others."""
+    known = declared()
+    idle = {name for name, facts in known.items() if "readers" not in facts and not name.startswith("transport_")}
+    assert len(idle) > 100
+    mx = instance(start=False)
+    main = mx.etc / "main.cf"
+    main.write_text(main.read_text() + "".join(
+        f"{name} = {facts['default']}\n" for name, facts in known.items()
+        if "default" in facts and "@" not in facts["default"] and not name.startswith("transport_")
+        and name not in main.read_text()))
+    said = set(re.findall(r"main.cf, line \d+: (\w+): has no effect", check(mx, check=False)[1]))
+    expected = {n for n in idle if "default" in known[n] and "@" not in known[n]["default"]}
+    assert said == expected
 
 
 def test_is_silent_about_what_acts(instance):
