@@ -26,6 +26,10 @@ struct host {
 	uint64_t failed;
 };
 
+/* In place of a time: nobody asks over this connection any more, and the next look at idle ones
+ * closes it. */
+#define OF_NO_USE INT64_MIN
+
 struct connection {
 	struct list link;
 	void *module; /* the module's */
@@ -199,7 +203,7 @@ static void given_up(void *arg)
 		leave_place(a);
 		return;
 	}
-	c->idle_since = 0; /* closed by the next look at idle ones */
+	c->idle_since = OF_NO_USE;
 	list_push_back(&a->idle, &c->link);
 	leave_place(a);
 }
@@ -249,6 +253,14 @@ static void note_failure(struct asker *a, struct host *h, struct slice reason)
 		return;
 	LOG(table_server_down, .table = a->options.name, .server = h->name,
 	    .failures = h->breaker.failures, .reason = reason);
+	/* a server that is silent would be so on those as well */
+	LIST_FOREACH(node, &a->idle)
+	{
+		struct connection *c = CONTAINER_OF(node, struct connection, link);
+
+		if (c->host == h)
+			c->idle_since = OF_NO_USE;
+	}
 	/* who waits for a place hears it at once */
 	fiber_cond_broadcast(&a->room);
 }
@@ -288,18 +300,18 @@ static struct slice down_reason(const struct asker *a, struct arena *arena)
 
 /* ---- one try */
 
+/* kept_connection - the one that was used last, but none that is to be closed. */
 static struct connection *kept_connection(struct asker *a)
 {
-	struct list *node = list_pop_front(&a->idle);
-	struct connection *c;
+	LIST_FOREACH(node, &a->idle)
+	{
+		struct connection *c = CONTAINER_OF(node, struct connection, link);
 
-	if (node == NULL)
-		return NULL;
-	c = CONTAINER_OF(node, struct connection, link);
-	if (c->idle_since != 0)
+		if (c->idle_since == OF_NO_USE)
+			continue;
+		list_remove(&c->link);
 		return c;
-	/* one that was given up, behind all others */
-	list_push_back(&a->idle, node);
+	}
 	return NULL;
 }
 
@@ -479,18 +491,22 @@ enum table_result asker_store(struct asker *a, struct slice key, struct slice va
 
 /* ---- upkeep */
 
-/* oldest_idle - the one that has waited longest, if it is due. */
+/* due_connection - one that has waited for long, or is of no use any more. */
 static struct connection *due_connection(struct asker *a, bool all)
 {
-	struct connection *c;
+	int64_t now = os_now();
 
-	if (list_empty(&a->idle))
-		return NULL;
-	c = CONTAINER_OF(a->idle.prev, struct connection, link);
-	if (!all && os_now() - c->idle_since < a->options.table.idle)
-		return NULL;
-	list_remove(&c->link);
-	return c;
+	LIST_FOREACH(node, &a->idle)
+	{
+		struct connection *c = CONTAINER_OF(node, struct connection, link);
+
+		if (!all && c->idle_since != OF_NO_USE &&
+		    now - c->idle_since < a->options.table.idle)
+			continue;
+		list_remove(&c->link);
+		return c;
+	}
+	return NULL;
 }
 
 void asker_close_idle(struct asker *a, bool all)

@@ -22,6 +22,7 @@ struct server {
 	atomic_bool down;   /* refuses connections */
 	atomic_bool silent; /* a lookup lasts until its deadline, and loses the connection */
 	atomic_bool deaf;   /* it lasts longer than that: until it is told otherwise */
+	atomic_bool slow;   /* a lookup takes a moment */
 	atomic_bool drops;  /* a connection that was used before is lost */
 	atomic_int open;
 	atomic_int most; /* connections that were open at once */
@@ -88,6 +89,8 @@ static enum module_result fake_lookup(const struct module_table *table, void *co
 	c->used++;
 	while (atomic_load(&s->deaf) || (atomic_load(&s->silent) && os_now() < deadline))
 		os_sleep(2 * OS_MILLISECOND);
+	if (atomic_load(&s->slow) && !atomic_load(&s->silent))
+		os_sleep(20 * OS_MILLISECOND);
 	if (atomic_load(&s->silent)) {
 		*value = SL("silent");
 		return MODULE_LOST;
@@ -249,8 +252,6 @@ static void idle_connections_are_closed(void *arg)
 	asker_close_idle(a, true);
 }
 
-/* ---- on threads: many at once */
-
 struct one {
 	struct asker *asker;
 	struct arena *arena;
@@ -264,6 +265,39 @@ static void look_one(void *arg)
 
 	one->result = look(one->asker, "x", one->arena, &one->value);
 }
+
+/* Connections from the time before a server went silent are no way around its breaker. */
+static void what_was_kept_is_not_asked_of_who_is_down(void *arg)
+{
+	struct arena *arena = arg;
+	struct asker *a = make(arena, true, 1, 2 * BREAKER_FAILURES, 60 * OS_MILLISECOND);
+	struct fiber *fibers[2 * BREAKER_FAILURES];
+	struct one ones[2 * BREAKER_FAILURES];
+	struct slice v;
+	int asked;
+
+	servers[0].slow = true;
+	for (size_t i = 0; i < 2 * BREAKER_FAILURES; i++) {
+		ones[i] = (struct one){.asker = a, .arena = arena_create()};
+		fibers[i] = fiber_spawn_joinable("one", look_one, &ones[i]);
+	}
+	for (size_t i = 0; i < 2 * BREAKER_FAILURES; i++) {
+		assert_int_equal(fiber_join(fibers[i], OS_NEVER, "one"), 0);
+		arena_destroy(&ones[i].arena);
+	}
+	assert_true(servers[0].open > BREAKER_FAILURES);
+	servers[0].silent = true;
+	for (int i = 0; i < BREAKER_FAILURES; i++)
+		assert_int_equal(look(a, "x", arena, &v), TABLE_TEMP);
+	asked = servers[0].lookups;
+	assert_int_equal(look(a, "x", arena, &v), TABLE_TEMP);
+	assert_int_equal(servers[0].lookups, asked);
+	asker_close_idle(a, false);
+	assert_int_equal(servers[0].open, 0);
+	asker_close_idle(a, true);
+}
+
+/* ---- on threads: many at once */
 
 static void no_more_connections_than_allowed(void *arg)
 {
@@ -345,6 +379,12 @@ static void connections_are_bounded(void **state)
 	run(no_more_connections_than_allowed, true);
 }
 
+static void kept_connections(void **state)
+{
+	(void)state;
+	run(what_was_kept_is_not_asked_of_who_is_down, true);
+}
+
 static void a_hanging_thread(void **state)
 {
 	(void)state;
@@ -367,6 +407,7 @@ int main(void)
 	    cmocka_unit_test(who_is_down_is_left_alone_and_tried_again_fibers),
 	    cmocka_unit_test(who_is_down_is_left_alone_and_tried_again_threads),
 	    cmocka_unit_test(connections_are_bounded),
+	    cmocka_unit_test(kept_connections),
 	    cmocka_unit_test(a_hanging_thread),
 	};
 
