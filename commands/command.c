@@ -108,7 +108,7 @@ void command_load(struct command *c)
 	rc = config_directory_for(c->config_dir, getenv("MAIL_CONFIG"), command_is_guarded(), &problems,
 				  &c->config_dir);
 	if (rc == RES_OK)
-		rc = settings_load(c->config_dir, NULL, 0, &problems, &c->settings);
+		rc = settings_load_for_command(c->config_dir, &problems, &c->settings);
 	print_problems(c, &problems);
 	if (rc != RES_OK)
 		exit(c->failure);

@@ -49,6 +49,7 @@ struct parameter {
 	enum parameter_origin origin;
 	bool template;	     /* the name is transport_X and stands for NAME_X of every transport */
 	enum parameter_effect effect;
+	bool commands;	     /* one of the commands reads it, not daemons only */
 	char unit;	     /* of a time without one: s m h d w */
 	bool fixed;	     /* the default is the same everywhere: nothing in it is expanded */
 	struct parameter_text initial; /* default, unexpanded */

@@ -38,10 +38,18 @@ static const char *store(const struct config_values *values, const struct parame
 	return parameter_store(p, slice_trim(text), values->arena, where);
 }
 
-/* check_given - a value from the file or -o, into its member if it has one; its place in `filled`. */
-static void check_given(const struct given_value *given, struct settings *settings, bool *filled,
-			struct config_problems *problems)
+/* What is made, and what is wrong with it. */
+struct filling {
+	struct settings *settings;
+	bool *filled;	   /* by place of the parameter: its member has a value */
+	bool for_command;  /* parameters that only daemons read may be wrong */
+	struct config_problems *problems;
+};
+
+/* check_given - a value from the file or -o, into its member if it has one. */
+static void check_given(const struct given_value *given, const struct filling *f)
 {
+	struct settings *settings = f->settings;
 	const struct parameter *p = parameter_find(given->name);
 	struct slice transport;
 	union member unused;
@@ -49,24 +57,24 @@ static void check_given(const struct given_value *given, struct settings *settin
 
 	if (p && !p->template) {
 		wrong = store(settings->values, p, given->value, (char *)settings + p->offset);
-		filled[p - parameters] = true;
+		f->filled[p - parameters] = wrong == NULL || p->commands || !f->for_command;
 	} else {
 		p = parameter_find_template(given->name, &transport);
 		if (p)
 			wrong = store(settings->values, p, given->value, &unused);
 	}
 	if (wrong)
-		config_problem_add(problems, true, given->file, given->line, given->name, "%s",
-				   wrong);
+		config_problem_add(f->problems, p->commands || !f->for_command, given->file, given->line,
+				   given->name, "%s", wrong);
 }
 
 /*
  * fill_default - of a parameter that nothing was given for. A default is right by itself (a test says
  * so); one that is wrong now refers to a given value that is, or cannot be its type.
  */
-static void fill_default(const struct parameter *p, struct settings *settings, bool quiet,
-			 struct config_problems *problems)
+static void fill_default(const struct parameter *p, const struct filling *f, bool quiet)
 {
+	struct settings *settings = f->settings;
 	const struct config_values *values = settings->values;
 	struct slice name = parameter_slice(p->name);
 	union member unused;
@@ -79,22 +87,22 @@ static void fill_default(const struct parameter *p, struct settings *settings, b
 	}
 	wrong = store(values, p, values_default(values, name), where);
 	if (wrong && !quiet)
-		config_problem_add(problems, true, SL_NULL, 0, name, "%s (from the default: %.*s)", wrong,
-				   SL_ARG(parameter_slice(p->initial)));
+		config_problem_add(f->problems, p->commands || !f->for_command, SL_NULL, 0, name,
+				   "%s (from the default: %.*s)", wrong, SL_ARG(parameter_slice(p->initial)));
 }
 
-static void fill(struct settings *settings, struct config_problems *problems)
+static void fill(struct settings *settings, bool for_command, struct config_problems *problems)
 {
 	const struct config_values *values = settings->values;
-	bool *filled = ARENA_ARRAY(values->arena, parameter_count, bool);
+	struct filling f = {settings, ARENA_ARRAY(values->arena, parameter_count, bool), for_command, problems};
 	bool quiet;
 
 	for (size_t i = 0; i < values->count; i++)
-		check_given(&values->given[i], settings, filled, problems);
+		check_given(&values->given[i], &f);
 	quiet = problems->fatal > 0;
 	for (size_t i = 0; i < parameter_count; i++)
-		if (!filled[i])
-			fill_default(&parameters[i], settings, quiet, problems);
+		if (!f.filled[i])
+			fill_default(&parameters[i], &f, quiet);
 }
 
 /* ---- the snapshot */
@@ -111,7 +119,7 @@ void settings_destroy(struct settings **settings)
 }
 
 static enum result build(struct slice text, struct slice file, const char *dir,
-			 const struct slice *overrides, size_t count,
+			 const struct slice *overrides, size_t count, bool for_command,
 			 struct config_problems *problems, struct settings **out)
 {
 	struct arena *arena = arena_create();
@@ -122,7 +130,7 @@ static enum result build(struct slice text, struct slice file, const char *dir,
 	main_cf_parse(text, file, problems->arena, problems, &cf);
 	settings->values = ARENA_NEW(arena, struct config_values);
 	values_init(settings->values, arena, &cf, dir, overrides, count, problems);
-	fill(settings, problems);
+	fill(settings, for_command, problems);
 	if (problems->fatal > fatal_before)
 		settings_destroy(&settings);
 	*out = settings;
@@ -132,12 +140,12 @@ static enum result build(struct slice text, struct slice file, const char *dir,
 enum result settings_parse(struct slice text, const char *dir, const struct slice *overrides,
 			   size_t count, struct config_problems *problems, struct settings **out)
 {
-	return build(text, arena_printf(problems->arena, "%s/main.cf", dir), dir, overrides, count,
+	return build(text, arena_printf(problems->arena, "%s/main.cf", dir), dir, overrides, count, false,
 		     problems, out);
 }
 
-enum result settings_load(const char *dir, const struct slice *overrides, size_t count,
-			  struct config_problems *problems, struct settings **out)
+static enum result load(const char *dir, const struct slice *overrides, size_t count, bool for_command,
+			struct config_problems *problems, struct settings **out)
 {
 	struct slice file;
 	struct slice text = SL_NULL;
@@ -147,7 +155,19 @@ enum result settings_load(const char *dir, const struct slice *overrides, size_t
 	rc = config_read(dir, "main.cf", problems->arena, problems, &file, &text);
 	if (rc != RES_OK)
 		return rc;
-	return build(text, file, dir, overrides, count, problems, out);
+	return build(text, file, dir, overrides, count, for_command, problems, out);
+}
+
+enum result settings_load(const char *dir, const struct slice *overrides, size_t count,
+			  struct config_problems *problems, struct settings **out)
+{
+	return load(dir, overrides, count, false, problems, out);
+}
+
+enum result settings_load_for_command(const char *dir, struct config_problems *problems,
+				      struct settings **out)
+{
+	return load(dir, NULL, 0, true, problems, out);
 }
 
 /* ---- by name */

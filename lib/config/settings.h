@@ -30,6 +30,12 @@
  */
 enum result settings_load(const char *dir, const struct slice *overrides, size_t count,
 			  struct config_problems *problems, struct settings **out);
+/*
+ * settings_load_for_command - the same, for who neither is a daemon nor starts one: what is wrong with a parameter that only
+ * daemons read is a warning, and it has its default. So sendmail takes mail while somebody edits main.cf.
+ */
+enum result settings_load_for_command(const char *dir, struct config_problems *problems,
+				      struct settings **out);
 /* settings_parse - the same from text in memory; `file` is for messages. */
 enum result settings_parse(struct slice text, const char *dir, const struct slice *overrides,
 			   size_t count, struct config_problems *problems, struct settings **out);

@@ -256,6 +256,17 @@ function effect(name)
 	return get(name, "needless") != "" ? "EFFECT_NEEDLESS" : "EFFECT_NONE"
 }
 
+# by_commands - is a program that people and scripts start among its readers?
+function by_commands(name,    list, count, i)
+{
+	count = split(get(name, "readers"), list, " ")
+	for (i = 1; i <= count; i++)
+		if (list[i] ~ /^(all|commands|sendmail|mailq|newaliases|post.*)$/ && list[i] != "postlogd" &&
+		    list[i] != "postscreen")
+			return "true"
+	return "false"
+}
+
 function write_table(    i, name, type, unit, origin)
 {
 	print "/* Generated from schema/parameters/ by schema/generate/parameters.awk. */"
@@ -272,8 +283,9 @@ function write_table(    i, name, type, unit, origin)
 		printf("\t/* %s */\n", name)
 		printf("\t{.name = %s, .type = PARAM_%s, .origin = ORIGIN_%s,\n", place_of("\"" name "\""),
 		    toupper(type), origin == "" ? "TEXT" : toupper(origin))
-		printf("\t .template = %s, .effect = %s, .unit = '%s',\n",
-		    kind[name] == "template" ? "true" : "false", effect(name), unit == "" ? "s" : unit)
+		printf("\t .template = %s, .effect = %s, .commands = %s, .unit = '%s',\n",
+		    kind[name] == "template" ? "true" : "false", effect(name), by_commands(name),
+		    unit == "" ? "s" : unit)
 		printf("\t .initial = %s,\n", place_of(c_string(get(name, "default"))))
 		if (fixed(name) != "")
 			printf("\t .fixed = true, .number = %s,\n", fixed(name))

@@ -183,3 +183,22 @@ def test_scripts_may_call_it_postfix(instance):
     assert not mx.running()
     mx.run("postfix", "quick-start")
     assert mx.running()
+
+
+def test_a_bad_value_stops_only_who_reads_it(instance):
+    """While somebody edits main.cf the suite runs on with what it read, and commands work; what they read must be right."""
+    mx = instance(transport_maps="inline:{example.test=discard:}")
+    mx.set(smtpd_timeout="30x", qmgr_message_active_limit="many", minimal_backoff_time="$nothing $")
+    mx.sendmail("a@example.test")
+    mx.wait_log("to=<a@example.test>, .*status=sent")
+    assert mx.mailq() == "Mail queue is empty\n"
+    r = mx.run("postmap", "-q", "a", "inline:{a=b}")
+    assert r.stdout == b"b\n"
+    assert f"postmap: warning: {mx.etc}/main.cf, line".encode() in r.stderr and b'smtpd_timeout: bad time "30x"' in r.stderr
+    for command in (["postsuper", "-d", "ALL"], ["postcat", "-q", "ABCDEF123"], ["postlog", "x"]):
+        assert b"bad" not in mx.run(*command, check=False).stderr
+    r = mx.run("postrider", "reload", check=False)
+    assert r.returncode == 1 and b'smtpd_timeout: bad time "30x"' in r.stderr
+    mx.set(message_size_limit="big")
+    r = mx.sendmail("a@example.test", check=False)
+    assert r.returncode == 75 and b'message_size_limit: bad' in r.stderr
