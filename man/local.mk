@@ -7,6 +7,7 @@ dist_man5_MANS += man/pcre_table.5 man/regexp_table.5
 dist_man5_MANS += man/master.5
 dist_man5_MANS += man/aliases.5
 dist_man8_MANS += man/local.8
+dist_man5_MANS += man/ldap_table.5 man/mysql_table.5 man/pgsql_table.5 man/redis_table.5
 dist_man5_MANS += man/memcache_table.5 man/socketmap_table.5 man/sqlite_table.5 man/tcp_table.5
 dist_man8_MANS += man/proxymap.8
 dist_man8_MANS += man/bounce.8 man/cleanup.8 man/discard.8 man/error.8 man/pickup.8
