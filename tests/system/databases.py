@@ -41,6 +41,20 @@ class Server:
             self.destroy()
             raise
 
+    def certificate(self):
+        """key.pem and cert.pem, for this machine's name, and ca.pem, which signed it."""
+        def openssl(*arguments):
+            subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60, cwd=self.dir)
+
+        new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
+        openssl(*new, "-subj", "/CN=authority", "-keyout", "ca-key.pem", "-out", "ca.pem",
+                "-addext", "keyUsage=keyCertSign")
+        openssl(*new, "-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem", "-CA", "ca.pem",
+                "-CAkey", "ca-key.pem", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                "-addext", "basicConstraints=critical,CA:FALSE")
+        shutil.chown(self.dir / "key.pem", "nobody", "nogroup")
+        (self.dir / "key.pem").chmod(0o600)
+
     def create(self):
         """The empty database, once."""
 
@@ -116,14 +130,17 @@ class PostgreSQL(Server):
         self.inside(f"{self.bin}/initdb", "-D", "data", "-A", "trust", "-U", "mail", "-E", "UTF8",
                     "--locale=C", "--no-sync")
         hba = self.dir / "data/pg_hba.conf"
-        hba.write_text("host all secret 127.0.0.1/32 scram-sha-256\n" + hba.read_text())
+        self.certificate()
+        hba.write_text("host all secret 127.0.0.1/32 scram-sha-256\n"
+                       "hostssl all sealed 127.0.0.1/32 scram-sha-256\nhostnossl all sealed 127.0.0.1/32 reject\n" + hba.read_text())
         self.start()
         self.sql("create database mail", database="postgres")
 
     def command(self):
         return [f"{self.bin}/postgres", "-D", self.dir / "data", "-k", self.dir, "-p", self.port,
                 "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=60",
-                "-c", "unix_socket_permissions=0777"]
+                "-c", "unix_socket_permissions=0777", "-c", "ssl=on",
+                "-c", f"ssl_cert_file={self.dir}/cert.pem", "-c", f"ssl_key_file={self.dir}/key.pem"]
 
     def ready(self):
         r = in_root(self.root, [f"{self.bin}/pg_isready", "-q", "-h", str(self.dir), "-p", str(self.port)])
@@ -166,18 +183,22 @@ class MariaDB(Server):
                 "--innodb-log-file-size=8M", "--innodb-use-native-aio=0", "--aria-pagecache-buffer-size=4M"]
 
     def create(self):
+        self.certificate()
         (self.dir / "data").mkdir()
         shutil.chown(self.dir / "data", "nobody", "nogroup")
         tables = (self.root / "usr/share/mysql/mysql_system_tables.sql").read_text()
         statements = ["create database mysql;", "use mysql;", tables, "flush privileges;", "create database mail;",
                       "create user mail@'%' identified by 'secret';",
-                      "grant all on *.* to mail@'%' with grant option;"]
+                      "grant all on *.* to mail@'%' with grant option;",
+                      "create user sealed@'%' identified by 'secret' require ssl;",
+                      "grant select on mail.* to sealed@'%';"]
         self.inside(*self.options(), "--bootstrap", timeout=120, input="\n".join(statements) + "\n")
         self.start()
 
     def command(self):
         return [*self.options(), f"--socket={self.dir}/socket", "--bind-address=127.0.0.1", f"--port={self.port}",
-                f"--pid-file={self.dir}/pid", "--max-connections=60"]
+                f"--pid-file={self.dir}/pid", "--max-connections=60", f"--ssl-cert={self.dir}/cert.pem",
+                f"--ssl-key={self.dir}/key.pem"]
 
     def ready(self):
         with socket.socket(socket.AF_UNIX) as s:
@@ -208,9 +229,11 @@ class Slapd(Server):
         (self.dir / "data").mkdir()
         shutil.chown(self.dir / "data", "nobody", "nogroup")
         schema = self.root / "etc/ldap/schema"
+        self.certificate()
+        self.tls_port = free_port()
         (self.dir / "slapd.conf").write_text("".join(
             f"include {schema}/{name}.schema\n" for name in ("core", "cosine", "inetorgperson", "nis", "misc")) +
-            f"pidfile {self.dir}/pid\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n{self.extra}"
+            f"TLSCertificateFile {self.dir}/cert.pem\nTLSCertificateKeyFile {self.dir}/key.pem\npidfile {self.dir}/pid\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n{self.extra}"
             f"database mdb\nmaxsize 16777216\nsuffix {self.base}\nrootdn cn=admin,{self.base}\nrootpw secret\n"
             f"directory {self.dir}/data\nindex objectClass,mail,uid eq\ndbnosync\n")
 
@@ -219,7 +242,7 @@ class Slapd(Server):
         self.inside("/usr/sbin/slapadd", "-f", f"{self.dir}/slapd.conf", input=ldif)
 
     def command(self):
-        urls = f"ldap://127.0.0.1:{self.port}/ ldapi://{str(self.dir / 'socket').replace('/', '%2F')}/"
+        urls = f"ldap://127.0.0.1:{self.port}/ ldaps://127.0.0.1:{self.tls_port}/ ldapi://{str(self.dir / 'socket').replace('/', '%2F')}/"
         return ["/usr/sbin/slapd", "-d", "0", "-f", self.dir / "slapd.conf", "-h", urls]
 
     def configuration(self):

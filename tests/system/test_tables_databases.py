@@ -55,7 +55,8 @@ class Pgsql(SQL, PostgreSQL):
     more = """
 create function answer(text) returns setof text as 'select v from a where k = $1 order by v' language sql;
 create role secret login password 'geheim';
-grant select on a to secret;
+create role sealed login password 'geheim';
+grant select on a to secret, sealed;
 """
     cases = [
         ("query = select v, w from a where k = '%s' order by id, v", ["empty@ex.org", "half@ex.org", "two@ex.org"]),
@@ -379,6 +380,48 @@ def test_recipients_and_aliases(server, instance, sink, readable):
     assert [code for code, _ in refused.value.recipients.values()] == [550]
     mx.send("One@Alias.test")
     assert [m["recipients"] for m in hop.wait(2)] == [["known@relay.test"]] * 2
+
+
+def sealed(server):
+    """Ways to the server that TLS protects, or that say who we are without a password: good ones, and then bad ones."""
+    cert, port, other = f"{server.dir}/ca.pem", server.port, "/etc/ssl/certs/ca-certificates.crt"
+    if server.type == "pgsql":
+        uri = f"postgresql://sealed:geheim@localhost:{port}/mail?sslmode="
+        return ([f"hosts = {uri}verify-full&sslrootcert={cert}", f"hosts = {uri}require"],
+                [f"hosts = {uri}verify-full&sslrootcert={other}", f"hosts = {uri}disable"])
+    if server.type == "mysql":
+        lines = f"hosts = 127.0.0.1:{port}\nuser = sealed\npassword = secret\ndbname = mail\n"
+        return ([f"{lines}tls_CAfile = {cert}\ntls_verify_cert = yes"],
+                [f"{lines}tls_CAfile = {other}\ntls_verify_cert = yes", f"{lines}option_group ="])
+    # libldap takes "localhost" for this machine's own name
+    socket = str(server.dir / "socket").replace("/", "%2F")
+    plain = f"search_base = {server.base}\nserver_host = ldap://127.0.0.1:{port}\n"
+    tls = f"search_base = {server.base}\nserver_host = ldaps://127.0.0.1:{server.tls_port}\n"
+    return ([f"{plain}start_tls = yes\ntls_require_cert = yes\ntls_ca_cert_file = {cert}",
+             f"{tls}tls_require_cert = yes\ntls_ca_cert_file = {cert}", f"{tls}tls_require_cert = no",
+             f"search_base = {server.base}\nserver_host = ldapi://{socket}\nbind = sasl\nsasl_mechs = EXTERNAL"],
+            [f"{plain}start_tls = yes\ntls_require_cert = yes\ntls_ca_cert_file = {other}",
+             f"{tls}tls_require_cert = yes\ntls_ca_cert_file = {other}"])
+
+
+@pytest.mark.parametrize("kind", ["ldap", "mysql", "pgsql"])
+def test_tls(kind, servers, instance, sink, readable):
+    """In the confined proxymap: certificates are read there, names are looked up, and a server whose certificate is
+    not good, or that insists on TLS where we are told to do without, is no server."""
+    server, hop = servers(kind), sink()
+    mx = instance(relay_domains="relay.test", relay_transport=f"smtp:[127.0.0.1]:{hop.port}")
+    for n, (lines, expected) in enumerate([(w, 250) for w in sealed(server)[0]] + [(w, 451) for w in sealed(server)[1]]):
+        path = readable / f"sealed{n}.cf"
+        path.write_text(f"{lines}\n{server.query}timeout = 3\n")
+        path.chmod(0o644)
+        mx.set(relay_recipient_maps=f"{kind}:{path}")
+        mx.reload()
+        # one that was started before the reload may still refuse: for what is asked of the new proxymap, or the old
+        said = rf"sealed{n}\.cf: .*(certificate|TLS|SSL|Connect error|contact|denied|rejects)"
+        eventually(lambda: attempt(mx, "known@relay.test") == expected and
+                   (expected == 250 or re.search(said, mx.log())), 20, f"{expected} with {lines}")
+        if expected == 250:
+            eventually(lambda: attempt(mx, "none@relay.test") == 550, 20, f"550 with {lines}")
 
 
 def test_answers_do_not_wait_for_each_other(servers, instance, sink, readable):
