@@ -75,41 +75,39 @@ static bool is_disabled(const struct settings *settings, const struct master_ser
 	return false;
 }
 
-static const struct master_service builtin_resolver = {
-    .name = {"resolver", 8},
-    .type = SERVICE_UNIX,
-    .private = true,
-    .unprivileged = true,
-    .process_limit = 1,
-    .command = {"resolver", 8},
+/* What a master.cf written for Postfix may lack, and the suite cannot do without. */
+static const struct master_service builtin[] = {
+    {.name = {"resolver", 8}, .type = SERVICE_UNIX, .private = true, .unprivileged = true,
+     .process_limit = 1, .command = {"resolver", 8}},
+    {.name = {"proxymap", 8}, .type = SERVICE_UNIX, .private = true, .unprivileged = true,
+     .command = {"proxymap", 8}},
+    {.name = {"postlog", 7}, .type = SERVICE_UNIX_DGRAM, .unprivileged = true, .process_limit = 1,
+     .command = {"postlogd", 8}},
 };
+#define BUILTIN_COUNT (sizeof(builtin) / sizeof(builtin[0]))
 
-static const struct master_service builtin_postlog = {
-    .name = {"postlog", 7},
-    .type = SERVICE_UNIX_DGRAM,
-    .unprivileged = true,
-    .process_limit = 1,
-    .command = {"postlogd", 8},
-};
+/* is_lacking - there is none of that name, and it would have something to do. */
+static bool is_lacking(const struct configuration *conf, const struct master_service *s)
+{
+	if (master_cf_find(&conf->cf, s->name, s->type) != NULL || !has_program(conf, s->command))
+		return false;
+	return s->type != SERVICE_UNIX_DGRAM || conf->settings->maillog_file.n > 0;
+}
 
 /* complete - the services that can run, and those that a foreign master.cf does not know of. */
 static void complete(struct configuration *conf, struct config_problems *problems)
 {
 	struct master_service *all =
-	    ARENA_ARRAY(conf->arena, conf->cf.count + 2, struct master_service);
+	    ARENA_ARRAY(conf->arena, conf->cf.count + BUILTIN_COUNT, struct master_service);
 	size_t count = 0;
 
 	for (size_t i = 0; i < conf->cf.count; i++)
 		if (!is_disabled(conf->settings, &conf->cf.services[i]) &&
 		    keep(conf, &conf->cf.services[i], problems))
 			all[count++] = conf->cf.services[i];
-	if (master_cf_find(&conf->cf, SL("resolver"), SERVICE_UNIX) == NULL &&
-	    has_program(conf, SL("resolver")))
-		all[count++] = builtin_resolver;
-	if (conf->settings->maillog_file.n > 0 &&
-	    master_cf_find(&conf->cf, SL("postlog"), SERVICE_UNIX_DGRAM) == NULL &&
-	    has_program(conf, SL("postlogd")))
-		all[count++] = builtin_postlog;
+	for (size_t i = 0; i < BUILTIN_COUNT; i++)
+		if (is_lacking(conf, &builtin[i]))
+			all[count++] = builtin[i];
 	conf->cf.services = all;
 	conf->cf.count = count;
 }

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from databases import Memcached
-from harness import LIBEXEC, Talk, eventually, free_port
+from harness import LIBEXEC, MASTER_CF, Talk, eventually, free_port
 
 
 class Server:
@@ -650,6 +650,14 @@ def test_a_wrong_configuration_file_names_the_line(instance, sink, tmp_path):
     i, _ = relay(instance, sink, f"memcache:{cf}")
     assert rcpt(i, "known@example.test")[0] == 451
     i.wait_log(r"cache\.cf, line 2: ttl = soon: bad number: 0 or more is allowed")
+
+
+def test_a_master_cf_that_knows_no_proxymap(instance, sink, server):
+    s = server(Tcp, {"known@example.test": "x"})
+    i, _ = relay(instance, sink, Tcp.spec(s.port), master_cf="".join(
+        line for line in MASTER_CF.splitlines(True) if not line.startswith("proxymap")))
+    assert rcpt(i, "known@example.test")[0] == 250
+    assert rcpt(i, "other@example.test")[0] == 550
 
 
 def test_proxymap_killed_is_temporary_at_worst(instance, sink, server):
