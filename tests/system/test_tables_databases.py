@@ -4,6 +4,7 @@ Postfix with the same file; and the running suite while a server is stopped, sil
 import contextlib
 import os
 import re
+import select
 import smtplib
 import subprocess
 import threading
@@ -12,7 +13,7 @@ import time
 import pytest
 
 from databases import MariaDB, PostgreSQL, Redis, Slapd
-from harness import PATIENCE, Talk, eventually
+from harness import Talk, eventually
 from peers import peer
 
 POSTFIX_PACKAGES = ["postfix", "postfix-ldap", "postfix-mysql", "postfix-pgsql"]
@@ -345,10 +346,8 @@ def test_over_tcp_with_a_password(servers, ask, tmp_path):
 def test_a_query_that_takes_too_long(servers, ask, tmp_path):
     for kind in ("pgsql", "mysql"):
         server = servers(kind)
-        begun = time.monotonic()
         status, out, said = ask(table(tmp_path, server, "slow", server.slow + "timeout = 1"), "one@ex.org")
         assert status == 1 and "no answer in time" in said, said
-        assert time.monotonic() - begun < 15 * PATIENCE
 
 
 # ---- the running suite
@@ -424,9 +423,9 @@ def test_tls(kind, servers, instance, sink, readable):
             eventually(lambda: attempt(mx, "none@relay.test") == 550, 20, f"550 with {lines}")
 
 
-def test_answers_do_not_wait_for_each_other(servers, instance, sink, readable):
-    """A table whose server says nothing: whoever needs it waits, nobody else does."""
-    server, hop = servers("pgsql"), sink()
+def test_silence_is_temporary_and_nobody_else_waits(server, instance, sink, readable):
+    """A server that is there and says nothing: whoever needs it is told "not now", all others are served meanwhile."""
+    hop = sink()
     mx = suite(instance, server, readable, relay_transport=f"smtp:[127.0.0.1]:{hop.port}")
     mx.send("known@relay.test")
     server.freeze()
@@ -437,10 +436,9 @@ def test_answers_do_not_wait_for_each_other(servers, instance, sink, readable):
                 talk.say("EHLO client.test")
                 talk.say("MAIL FROM:<a@b.test>")
             waiting.raw("RCPT TO:<known@relay.test>\r\n")
-            begun = time.monotonic()
-            for _ in range(50):
+            for _ in range(10):
                 assert other.say("NOOP")[0] == 250
-            assert time.monotonic() - begun < 2 * PATIENCE
+            assert not select.select([waiting.sock], [], [], 0)[0], "it had not to wait at all"
             code, text = waiting.reply()
             assert (code, text[:5]) == (451, "4.3.0"), text
     finally:
