@@ -68,6 +68,34 @@ static void check_given(const struct given_value *given, const struct filling *f
 				   given->name, "%s", wrong);
 }
 
+/* cause_of - what was given among the names that a default refers to; NULL when nothing was. */
+static const struct given_value *cause_of(const struct config_values *values, struct slice text)
+{
+	for (size_t i = 0; i < values->count; i++) {
+		const struct given_value *given = &values->given[i];
+
+		if (!slice_is_null(given->file) && slice_search(text, given->name) >= 0)
+			return given;
+	}
+	return NULL;
+}
+
+static void complain_of_default(const struct config_values *values, const struct parameter *p,
+				bool fatal, const char *wrong, struct config_problems *problems)
+{
+	struct slice name = parameter_slice(p->name);
+	struct slice initial = parameter_slice(p->initial);
+	const struct given_value *cause = cause_of(values, initial);
+
+	if (cause)
+		config_problem_add(problems, fatal, cause->file, cause->line, cause->name,
+				   "%s (for %.*s, whose default is %.*s)", wrong, SL_ARG(name),
+				   SL_ARG(initial));
+	else
+		config_problem_add(problems, fatal, SL_NULL, 0, name, "%s (from the default: %.*s)",
+				   wrong, SL_ARG(initial));
+}
+
 /*
  * fill_default - of a parameter that nothing was given for. A default is right by itself (a test says
  * so); one that is wrong now refers to a given value that is, or cannot be its type.
@@ -87,8 +115,7 @@ static void fill_default(const struct parameter *p, const struct filling *f, boo
 	}
 	wrong = store(values, p, values_default(values, name), where);
 	if (wrong && !quiet)
-		config_problem_add(f->problems, p->commands || !f->for_command, SL_NULL, 0, name,
-				   "%s (from the default: %.*s)", wrong, SL_ARG(parameter_slice(p->initial)));
+		complain_of_default(values, p, p->commands || !f->for_command, wrong, f->problems);
 }
 
 static void fill(struct settings *settings, bool for_command, struct config_problems *problems)

@@ -361,10 +361,10 @@ function man_example(name,    lines, count, j)
 	if (get(name, "example") == "")
 		return
 	count = split(get(name, "example"), lines, "\n")
-	print ".RS\n.nf"
+	print ".nf"
 	for (j = 1; j <= count; j++)
-		print roff(lines[j])
-	print ".fi\n.RE"
+		print "\\&    " roff(lines[j])
+	print ".fi"
 }
 
 function write_man(    i, j, name, lines, count)

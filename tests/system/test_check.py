@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness import MASTER_CF, eventually
-from test_postconf_sites import declared
+from test_postconf_sites import HERE, SITES, declared
 
 EXTRA = """\
 submission inet n - y - - smtpd
@@ -116,6 +116,27 @@ def test_a_wrong_override_is_named_with_its_place(instance):
     assert place + 'smtpd_timeout: bad time "soon": ' in said and "(-o of service submission)" in said
     assert place + 'mynetworks: bad network "192.0.2.0/33": ' in said
     assert "max_idle" not in said
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_configurations_of_real_sites_are_valid(instance, site):
+    """They could be started as they are, but for their places; what is said are warnings."""
+    mx = instance(start=False)
+    own = (mx.etc / "main.cf").read_text()
+    places = ("queue_directory", "data_directory", "maillog_file", "multi_instance", "alternate_config", "myhostname")
+    text = (HERE / "sites" / site / "main.cf").read_text()
+    (mx.etc / "main.cf").write_text("".join(line + "\n" for line in text.splitlines() if not line.startswith(places)) +
+                                    "".join(line + "\n" for line in own.splitlines() if line.startswith(places)))
+    (mx.etc / "master.cf").write_bytes((HERE / "sites" / site / "master.cf").read_bytes())
+    r, said = check(mx, check=False)
+    assert r.returncode == 0 and " error: " not in said and " fatal: " not in said, said
+
+
+def test_a_wrong_value_behind_a_default(instance):
+    mx = instance(start=False, smtpd_per_record_deadline="perhaps")
+    said = check(mx, check=False)[1]
+    assert (f"{mx.etc}/main.cf, line {line_of(mx, 'smtpd_per_record')}: smtpd_per_record_deadline: "
+            "bad boolean value \"perhaps\": yes or no is allowed (for smtpd_per_request_deadline, ") in said
 
 
 def test_wrong_lines(instance):
