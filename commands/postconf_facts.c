@@ -28,7 +28,7 @@ static void put_words(struct postconf *pc, const char *words)
 
 /* The types of lib/table/table.c; a type that is added there is added here. */
 static const char *const types[] = {
-    "btree", "cdb",	"cidr",	  "environ", "fail",	 "hash",     "inline",	"internal",
+    "btree", "cdb", "cidr", "debug", "environ", "fail", "hash", "inline", "internal",
     "ldap",  "lmdb",	"memcache", "mysql",   "pcre",	 "pgsql",    "pipemap", "proxy",
     "randmap", "redis", "regexp",   "socketmap", "sqlite", "static", "tcp",	"texthash",
     "unionmap", "unix",

@@ -5,6 +5,7 @@ lib_libtable_a_SOURCES = \
 	lib/table/cdb_read.c lib/table/cdb_read.h lib/table/cdb_write.h \
 	lib/table/cidr.c \
 	lib/table/combine.c \
+	lib/table/debug.c \
 	lib/table/fold.c lib/table/fold.h \
 	lib/table/file_value.c lib/table/file_value.h \
 	lib/table/literal.c \

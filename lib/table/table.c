@@ -42,11 +42,11 @@ struct table_set {
 };
 
 static const struct table_type *const types[] = {
-    &table_cdb,     &table_cidr,     &table_environ,  &table_fail,      &table_inline,
-    &table_internal, &table_ldap,    &table_lmdb,     &table_memcache,  &table_mysql,
-    &table_pcre,    &table_pgsql,    &table_pipemap,  &table_randmap,   &table_redis,
-    &table_regexp,  &table_socketmap, &table_sqlite,  &table_static,    &table_tcp,
-    &table_texthash, &table_unionmap, &table_unix,
+    &table_cdb, &table_cidr, &table_debug, &table_environ, &table_fail, &table_inline,
+    &table_internal, &table_ldap, &table_lmdb, &table_memcache, &table_mysql, &table_pcre,
+    &table_pgsql, &table_pipemap, &table_randmap, &table_redis, &table_regexp,
+    &table_socketmap, &table_sqlite, &table_static, &table_tcp, &table_texthash,
+    &table_unionmap, &table_unix,
 };
 
 struct table_set *table_set_create(const struct table_config *config)
@@ -349,6 +349,9 @@ struct slice table_name(const struct table *table)
 
 bool table_has_literal_keys(const struct table *table)
 {
+	/* as the table behind it, which may be of such a kind again */
+	while (table->type == &table_debug && table->content.state != NULL)
+		table = table->content.state;
 	return table->type == NULL || table->type->literal_keys;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * table - lookups in "type:name" tables: lmdb, cdb, texthash, inline, static, randmap, regexp, pcre, cidr, environ,
- * internal, fail, unix, unionmap, pipemap. hash: and btree: mean the lmdb file beside the same source; "proxy:" in
- * front of a table is dropped; tcp, socketmap, memcache, redis, ldap, mysql, pgsql,
+ * table - lookups in "type:name" tables: lmdb, cdb, texthash, inline, static, randmap, regexp,
+ * pcre, cidr, environ, internal, fail, unix, unionmap, pipemap, debug. hash: and btree: mean the lmdb
+ * file beside the same source; "proxy:" in front of a table is dropped; tcp, socketmap, memcache, redis, ldap, mysql, pgsql,
  * sqlite are asked through proxymap (remote.h).
  *
  * A table_set owns every table and list that is opened through it; a table opened twice with the

@@ -43,6 +43,7 @@ struct table_type {
 
 extern const struct table_type table_cdb;
 extern const struct table_type table_cidr;
+extern const struct table_type table_debug;
 extern const struct table_type table_environ;
 extern const struct table_type table_fail;
 extern const struct table_type table_inline;

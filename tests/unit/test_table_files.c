@@ -325,6 +325,22 @@ static void test_small_tables(void **state)
 	expect(w, table_open(w->set, SL("internal:x"), 0), "any", NULL);
 }
 
+static void test_debug(void **state)
+{
+	struct world *w = *state;
+	struct table *table = table_open(w->set, SL("debug:debug:pcre:{{/^A$/i upper}}"), TABLE_FOLD);
+
+	assert_false(table_has_literal_keys(table));
+	assert_true(table_has_literal_keys(table_open(w->set, SL("debug:inline:{a=b}"), 0)));
+	expect(w, table, "A", "upper");
+	assert_int_equal(w->warnings, 2);
+	expect(w, table, "a", NULL);
+	assert_int_equal(w->warnings, 4);
+	assert_true(is_temporary(w, table_open(w->set, SL("debug:fail:x"), 0), "a"));
+	assert_true(is_temporary(w, table_open(w->set, SL("debug:"), 0), "a"));
+	assert_true(is_temporary(w, table_open(w->set, SL("debug:nothing"), 0), "a"));
+}
+
 static void test_values_in_files(void **state)
 {
 	struct world *w = *state;
@@ -409,6 +425,7 @@ int main(void)
 	    TEST(test_the_old_one_gives_its_mode),
 	    TEST(test_doubt),
 	    TEST(test_small_tables),
+	    TEST(test_debug),
 	    TEST(test_values_in_files),
 	    TEST(test_each_type_sees_its_file_change),
 	};
