@@ -50,6 +50,17 @@ static struct slice older_query(struct client_config *config, struct arena *aren
 			    SL_ARG(table), SL_ARG(where), SL_ARG(more));
 }
 
+/* know_older - without effect beside a newer form, they are no misspelled parameters all the same.
+ */
+static void know_older(struct client_config *config)
+{
+	static const char *const names[] = {"select_field", "table", "where_field",
+					    "additional_conditions"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		client_config_text(config, names[i], "");
+}
+
 void query_read_sql(struct query *query, struct client_config *config, struct arena *arena,
 		    bool functions)
 {
@@ -57,6 +68,7 @@ void query_read_sql(struct query *query, struct client_config *config, struct ar
 
 	if (functions)
 		function = client_config_text(config, "select_function", "");
+	know_older(config);
 	if (text.n > 0) {
 		query_read(query, config, "query", text);
 	} else if (function.n > 0) {

@@ -218,14 +218,14 @@ static void ignore(struct client_config *config)
 
 static void read_query(struct ldap_table *ldap, struct client_config *config)
 {
-	struct slice bad;
+	struct slice bad, older;
 
 	query_read(&ldap->query, config, "query_filter",
 		   client_config_text(config, "query_filter", "mailacceptinggeneralid=%s"));
-	if (client_config_has(config, "result_format") ||
-	    !client_config_has(config, "result_filter"))
+	older = client_config_text(config, "result_filter", "");
+	if (client_config_has(config, "result_format") || older.n == 0)
 		return;
-	ldap->query.format = client_config_text(config, "result_filter", "%s");
+	ldap->query.format = older;
 	if (!template_check(ldap->query.format, &bad))
 		client_config_reject(config, "result_filter", "\"%.*s\" has no meaning here",
 				     SL_ARG(bad));

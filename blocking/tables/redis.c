@@ -47,6 +47,8 @@ static void read_hosts(struct client_config *config, struct arena *arena,
 	struct slice *hosts = ARENA_ARRAY(arena, table->host_count, struct slice);
 	struct server server;
 
+	if (client_config_has(config, "hosts") && client_config_has(config, "host"))
+		client_config_reject(config, "host", "there is \"hosts\" as well: which counts?");
 	for (size_t i = 0; i < table->host_count; i++) {
 		if (!server_parse(words[i], (uint16_t)port, arena, &server))
 			client_config_reject(config, name,

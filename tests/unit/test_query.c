@@ -251,6 +251,26 @@ static void test_sql_parameters(void **state)
 	assert_refused(*state, "query = %s\nexpansion_limit = -1\n", "expansion_limit");
 }
 
+/* test_nothing_unused - what has no effect beside `query` is not called misspelled. */
+static void test_nothing_unused(void **state)
+{
+	struct client_config *config;
+	struct query query;
+	struct slice why, name;
+	size_t cursor = 0;
+	unsigned line;
+
+	assert_true(client_config_parse(SL("table = t\nselect_field = v\nwhere_field = k\n"
+					   "additional_conditions = x\nselect_function = f\n"
+					   "query = '%s'\nqueri = y\n"),
+					SL("t.cf"), *state, &config, &why));
+	query_read_sql(&query, config, *state, true);
+	assert_true(client_config_unused(config, &cursor, &name, &line));
+	assert_slice(name, "queri");
+	assert_false(client_config_unused(config, &cursor, &name, &line));
+	query_close(&query);
+}
+
 static void test_domain(void **state)
 {
 	struct slice problem;
@@ -376,10 +396,10 @@ int main(void)
 	    cmocka_unit_test(test_letters),	   cmocka_unit_test(test_labels),
 	    cmocka_unit_test(test_check),	   cmocka_unit_test(test_too_long),
 	    cmocka_unit_test(test_answers),	   cmocka_unit_test(test_answer_limits),
-	    cmocka_unit_test(test_sql_parameters), cmocka_unit_test(test_domain),
-	    cmocka_unit_test(test_domain_unknown), cmocka_unit_test(test_ldap_quotes),
-	    cmocka_unit_test(test_servers),	   cmocka_unit_test(test_server_order),
-	    cmocka_unit_test(test_wait),
+	    cmocka_unit_test(test_sql_parameters), cmocka_unit_test(test_nothing_unused),
+	    cmocka_unit_test(test_domain),	   cmocka_unit_test(test_domain_unknown),
+	    cmocka_unit_test(test_ldap_quotes),	   cmocka_unit_test(test_servers),
+	    cmocka_unit_test(test_server_order),   cmocka_unit_test(test_wait),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
