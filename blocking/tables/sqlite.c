@@ -70,15 +70,19 @@ static bool sqlite_applies(const struct module_table *table, struct slice key)
 	return query_applies(&sqlite->query, key);
 }
 
-/* sqlite_reads - the folder: the file may be replaced, and a journal beside it belongs to it. */
+/*
+ * sqlite_reads - the folder: the file may be replaced, and a journal beside it belongs to it. But
+ * not all of the machine, nor the working directory, which is the queue's: then it is the file
+ * alone.
+ */
 static const char *const *sqlite_reads(const struct module_table *table, struct arena *arena)
 {
 	const struct sqlite *sqlite = table->state;
 	const char **files = ARENA_ARRAY(arena, 2, const char *);
 	ssize_t slash = slice_rfind(sqlite->path, '/');
 
-	files[0] =
-	    slash < 0 ? "." : arena_dup(arena, slice_sub(sqlite->path, 0, (size_t)slash + 1)).p;
+	files[0] = slash > 0 ? arena_dup(arena, slice_sub(sqlite->path, 0, (size_t)slash)).p
+			     : sqlite->path.p;
 	return files;
 }
 
