@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* wording - what delivery status notifications say, by kind; `postconf -t` shows it as templates. */
+/* wording - what delivery status notifications say, by kind; `postconf -t` shows it as templates.
+ */
 #ifndef BOUNCE_WORDING_H
 #define BOUNCE_WORDING_H
 

@@ -52,11 +52,14 @@ struct request {
 static _Noreturn void usage(void)
 {
 	postconf_fatal(
-	    "usage: postconf [-a (server SASL types)] [-A (client SASL types)] [-b (bounce templates)] "
+	    "usage: postconf [-a (server SASL types)] [-A (client SASL types)] [-b (bounce "
+	    "templates)] "
 	    "[-c config_dir] [-C param_class] [-d (parameter defaults)] [-e (edit configuration)] "
-	    "[-f (fold lines)] [-F (master.cf fields)] [-h (no names)] [-H (no values)] [-j (JSON)] "
+	    "[-f (fold lines)] [-F (master.cf fields)] [-h (no names)] [-H (no values)] [-j "
+	    "(JSON)] "
 	    "[-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] [-o "
-	    "name=value (override parameter value)] [-p (main.cf, default)] [-P (master.cf parameters)] "
+	    "name=value (override parameter value)] [-p (main.cf, default)] [-P (master.cf "
+	    "parameters)] "
 	    "[-q (no warnings)] [-t (bounce templates)] [-T compile-version|run-version|"
 	    "public-key-algorithms] [-v (verbose)] [-x (expand parameter values)] [-X (exclude)] "
 	    "[-# (comment-out)] [name...]");
@@ -69,7 +72,9 @@ static unsigned parse_classes(const char *text)
 	static const struct {
 		const char *name;
 		unsigned bits;
-	} classes[] = {{"builtin", CLASS_BUILTIN}, {"service", CLASS_SERVICE}, {"user", CLASS_USER},
+	} classes[] = {{"builtin", CLASS_BUILTIN},
+		       {"service", CLASS_SERVICE},
+		       {"user", CLASS_USER},
 		       {"all", CLASS_ALL}};
 	struct slice rest = slice_str(text);
 	struct slice word;
@@ -82,9 +87,10 @@ static unsigned parse_classes(const char *text)
 		       !slice_caseeq(word, slice_str(classes[i].name)))
 			i++;
 		if (i == sizeof(classes) / sizeof(classes[0]))
-			postconf_fatal("unknown -C option value \"%.*s\" in \"%s\" (allowed: builtin "
-				       "service user all)",
-				       SL_ARG(word), text);
+			postconf_fatal(
+			    "unknown -C option value \"%.*s\" in \"%s\" (allowed: builtin "
+			    "service user all)",
+			    SL_ARG(word), text);
 		bits |= classes[i].bits;
 	}
 	return bits;
@@ -163,7 +169,8 @@ static enum postconf_mode mode_of(const struct request *request)
 }
 
 /* edit_of - an argument with `=` means -e, as in Postfix since 2.8. */
-static enum edit_action edit_of(const struct postconf *pc, const struct request *request, char **args)
+static enum edit_action edit_of(const struct postconf *pc, const struct request *request,
+				char **args)
 {
 	if (request->given['X'])
 		return EDIT_DELETE;
@@ -280,7 +287,9 @@ static void run(struct postconf *pc, const struct request *request, char **args,
 			show_main(pc, args, count);
 			postconf_flush(pc);
 		} else {
-			postconf_with_warnings(pc, pc->mode == MODE_MAIN ? show_main : postconf_show_master, args, count);
+			postconf_with_warnings(
+			    pc, pc->mode == MODE_MAIN ? show_main : postconf_show_master, args,
+			    count);
 		}
 	}
 }

@@ -11,17 +11,17 @@
 
 /* What is looked at or changed. */
 enum postconf_mode {
-	MODE_MAIN,	 /* -p: main.cf */
-	MODE_SERVICES,	 /* -M: lines of master.cf */
-	MODE_FIELDS,	 /* -F: their columns */
-	MODE_PARAMETERS, /* -P: what their -o set */
-	MODE_LOCKS,	 /* -l */
-	MODE_MAPS,	 /* -m */
-	MODE_SASL_SERVER,/* -a */
-	MODE_SASL_CLIENT,/* -A */
-	MODE_TLS,	 /* -T */
-	MODE_NOTICE,	 /* -b */
-	MODE_TEMPLATE	 /* -t */
+	MODE_MAIN,	  /* -p: main.cf */
+	MODE_SERVICES,	  /* -M: lines of master.cf */
+	MODE_FIELDS,	  /* -F: their columns */
+	MODE_PARAMETERS,  /* -P: what their -o set */
+	MODE_LOCKS,	  /* -l */
+	MODE_MAPS,	  /* -m */
+	MODE_SASL_SERVER, /* -a */
+	MODE_SASL_CLIENT, /* -A */
+	MODE_TLS,	  /* -T */
+	MODE_NOTICE,	  /* -b */
+	MODE_TEMPLATE	  /* -t */
 };
 
 enum edit_action { EDIT_NONE, EDIT_SET, EDIT_DELETE, EDIT_COMMENT };
@@ -44,17 +44,17 @@ struct postconf {
 
 	enum postconf_mode mode;
 	enum edit_action edit;
-	unsigned classes;  /* -C */
-	bool defaults;	   /* -d */
-	bool only_given;   /* -n */
-	bool expand;	   /* -x */
-	bool values_only;  /* -h */
-	bool names_only;   /* -H */
-	bool fold;	   /* -f */
-	bool json;	   /* -j */
-	bool quiet;	   /* -q */
+	unsigned classes;		    /* -C */
+	bool defaults;			    /* -d */
+	bool only_given;		    /* -n */
+	bool expand;			    /* -x */
+	bool values_only;		    /* -h */
+	bool names_only;		    /* -H */
+	bool fold;			    /* -f */
+	bool json;			    /* -j */
+	bool quiet;			    /* -q */
 	const struct master_service *scope; /* whose parameters -x expands; NULL: main.cf's */
-	struct buffer out; /* standard output */
+	struct buffer out;		    /* standard output */
 };
 
 /* postconf_warn, postconf_fatal - "postconf: warning: TEXT" on standard error; fatal ends with 1.
@@ -70,15 +70,16 @@ void postconf_flush(struct postconf *pc);
 /* postconf_warn_all - those that are not fatal; without `lines` no line is named, as in Postfix. */
 void postconf_warn_all(const struct config_problems *problems, bool lines);
 /*
- * postconf_with_warnings - undefined names before the output of `show`, what is unused after it, as in
- * Postfix; asked for master.cf, only what is wrong there.
+ * postconf_with_warnings - undefined names before the output of `show`, what is unused after it, as
+ * in Postfix; asked for master.cf, only what is wrong there.
  */
 void postconf_with_warnings(struct postconf *pc, void (*show)(struct postconf *, char **, int),
 			    char **args, int count);
 
 /* postconf_put.c: pieces of output */
 
-/* postconf_put_words - white space squeezed; with -f a word that would pass the last column begins a line. */
+/* postconf_put_words - white space squeezed; with -f a word that would pass the last column begins
+ * a line. */
 void postconf_put_words(struct postconf *pc, size_t column, struct slice text);
 /* postconf_put_pair - NAME = VALUE, as -h, -H, -f, -j want it; `key` names it in JSON. */
 void postconf_put_pair(struct postconf *pc, struct slice name, struct slice value);
@@ -102,10 +103,12 @@ struct service_pattern {
 	unsigned parts; /* how many were given */
 };
 
-/* service_pattern_parse - ends the program when there are more parts than `most`, or an unknown field. */
+/* service_pattern_parse - ends the program when there are more parts than `most`, or an unknown
+ * field. */
 struct service_pattern service_pattern_parse(struct postconf *pc, struct slice text, unsigned most);
 bool service_pattern_matches(const struct service_pattern *p, const struct master_service *service);
-/* master_field - the column's number by its name, MASTER_COLUMNS for the command; ends the program otherwise. */
+/* master_field - the column's number by its name, MASTER_COLUMNS for the command; ends the program
+ * otherwise. */
 unsigned master_field(struct slice name);
 void postconf_show_master(struct postconf *pc, char **requests, int count);
 /* postconf_put_service - the line as -M prints it; `folded` as -Mf does. */
@@ -123,7 +126,8 @@ struct edited_file {
 	struct slice text; /* the old one, read under the lock */
 };
 
-/* edited_file_open - NAME.tmp, empty and locked, with the old file's owner and mode; ends the program if not. */
+/* edited_file_open - NAME.tmp, empty and locked, with the old file's owner and mode; ends the
+ * program if not. */
 void edited_file_open(struct postconf *pc, const char *name, struct edited_file *file);
 /* edited_file_commit - pc->out becomes the file: all of it, on disk, in one step. */
 void edited_file_commit(struct postconf *pc, struct edited_file *file);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * postconf_edit_master - change master.cf: whole services (-M), their columns (-F), what their -o set
+ * postconf_edit_master - change master.cf: whole services (-M), their columns (-F), what their -o
+ * set
  * (-P). Lines that are not named stay as they are, byte for byte, and so do comments.
  */
 #include "commands/postconf.h"
@@ -61,7 +62,8 @@ static void check_value(struct postconf *pc, struct edit *edit)
 			postconf_fatal("-Fe does not accept whitespace in field value: \"%.*s\"",
 				       SL_ARG(edit->value));
 	if (pc->mode == MODE_FIELDS && edit->value.n == 0)
-		postconf_fatal("-Fe does not accept an empty field value (write - for the default)");
+		postconf_fatal(
+		    "-Fe does not accept an empty field value (write - for the default)");
 }
 
 static void parse_edits(struct postconf *pc, char **args, int count, struct edit *edits)
@@ -105,8 +107,8 @@ static void set_field(struct postconf *pc, struct master_service *service, const
 		text = arena_printf(pc->arena, "%.*s%.*s ", SL_ARG(text),
 				    SL_ARG(i == field ? edit->value : service->columns[i]));
 	if (field == MASTER_COLUMNS) {
-		*service = parse_line(pc, arena_printf(pc->arena, "%.*s%.*s", SL_ARG(text),
-						       SL_ARG(edit->value)));
+		*service = parse_line(
+		    pc, arena_printf(pc->arena, "%.*s%.*s", SL_ARG(text), SL_ARG(edit->value)));
 		return;
 	}
 	(void)parse_line(pc, arena_printf(pc->arena, "%.*sx", SL_ARG(text)));
@@ -135,7 +137,8 @@ static size_t drop_parameter(struct master_service *service, struct slice name)
 		struct slice one, value;
 
 		if (i + 1 < service->arg_count && slice_eq(service->args[i], SL("-o")) &&
-		    main_cf_split(service->args[i + 1], &one, &value) == NULL && slice_eq(one, name)) {
+		    main_cf_split(service->args[i + 1], &one, &value) == NULL &&
+		    slice_eq(one, name)) {
 			first = first == SIZE_MAX ? kept : first;
 			i++;
 			continue;
@@ -160,8 +163,8 @@ static void set_parameter(struct postconf *pc, struct master_service *service,
 	for (size_t i = 0; i <= service->arg_count; i++) {
 		if (i == at) {
 			args[count++] = SL("-o");
-			args[count++] = arena_printf(pc->arena, "%.*s=%.*s", SL_ARG(edit->where.what),
-						     SL_ARG(edit->value));
+			args[count++] = arena_printf(pc->arena, "%.*s=%.*s",
+						     SL_ARG(edit->where.what), SL_ARG(edit->value));
 		}
 		if (i < service->arg_count)
 			args[count++] = service->args[i];
@@ -255,7 +258,8 @@ static void rewrite(struct postconf *pc, struct edit *edits, int count, struct s
 		if (pc->mode == MODE_SERVICES && pc->edit == EDIT_SET)
 			postconf_put_service(pc, &edits[i].line, true);
 		else if (pc->mode != MODE_SERVICES)
-			postconf_warn("unmatched service_name/type: \"%.*s\"", SL_ARG(edits[i].request));
+			postconf_warn("unmatched service_name/type: \"%.*s\"",
+				      SL_ARG(edits[i].request));
 	}
 }
 

@@ -28,10 +28,10 @@ static void put_words(struct postconf *pc, const char *words)
 
 /* The types of lib/table/table.c; a type that is added there is added here. */
 static const char *const types[] = {
-    "btree", "cdb", "cidr", "debug", "environ", "fail", "hash", "inline", "internal",
-    "ldap",  "lmdb",	"memcache", "mysql",   "pcre",	 "pgsql",    "pipemap", "proxy",
-    "randmap", "redis", "regexp",   "socketmap", "sqlite", "static", "tcp",	"texthash",
-    "unionmap", "unix",
+    "btree",  "cdb",	  "cidr",  "debug",    "environ",  "fail",   "hash",
+    "inline", "internal", "ldap",  "lmdb",     "memcache", "mysql",  "pcre",
+    "pgsql",  "pipemap",  "proxy", "randmap",  "redis",	   "regexp", "socketmap",
+    "sqlite", "static",	  "tcp",   "texthash", "unionmap", "unix",
 };
 /* Those that proxymap loads from a file of their own, where it was built or installed. */
 static const char modules[] = "ldap mysql pgsql redis sqlite";
@@ -62,10 +62,8 @@ static void put_types(struct postconf *pc)
 /* symbol - of libcrypto, loaded for -T alone: it would double the time that any other run takes. */
 static void *symbol(const char *name)
 {
-	static void *library;
+	void *library = dlopen(SONAME(OPENSSL_VERSION_MAJOR), RTLD_NOW);
 
-	if (library == NULL)
-		library = dlopen(SONAME(OPENSSL_VERSION_MAJOR), RTLD_NOW);
 	if (library == NULL)
 		postconf_fatal("%s", dlerror());
 	return dlsym(library, name);
@@ -82,7 +80,8 @@ static void put_version(struct postconf *pc)
 /* put_algorithms - those of keys that certificates may have, aliases and parameters left out. */
 static void put_algorithms(struct postconf *pc)
 {
-	static const char *const names[] = {"rsa", "rsa-pss", "dsa", "ec", "ed25519", "ed448",
+	static const char *const names[] = {"rsa",	 "rsa-pss",   "dsa",
+					    "ec",	 "ed25519",   "ed448",
 					    "ml-dsa-44", "ml-dsa-65", "ml-dsa-87"};
 	EVP_PKEY_CTX *(*create)(OSSL_LIB_CTX *, const char *, const char *) =
 	    (EVP_PKEY_CTX * (*)(OSSL_LIB_CTX *, const char *, const char *))
@@ -110,9 +109,10 @@ static void show_tls(struct postconf *pc, const char *mode)
 	else if (slice_eq(name, SL("public-key-algorithms")))
 		put_algorithms(pc);
 	else
-		postconf_fatal("unknown 'postconf -T' mode: %s (allowed: compile-version, run-version, "
-			       "public-key-algorithms)",
-			       mode);
+		postconf_fatal(
+		    "unknown 'postconf -T' mode: %s (allowed: compile-version, run-version, "
+		    "public-key-algorithms)",
+		    mode);
 }
 
 void postconf_show_facts(struct postconf *pc, const char *tls_mode)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * postconf_file - main.cf or master.cf is changed by writing a new one beside it, which takes the old one's
- * place only once it is on disk. The new one is locked meanwhile: of two that edit, the second waits, and
- * changes what the first has written.
+ * postconf_file - main.cf or master.cf is changed by writing a new one beside it, which takes the
+ * old one's place only once it is on disk. The new one is locked meanwhile: of two that edit, the
+ * second waits, and changes what the first has written.
  */
 #include "commands/postconf.h"
 
@@ -16,7 +16,8 @@ static const char *temporary(struct postconf *pc, const struct edited_file *file
 	return arena_printf(pc->arena, "%s.tmp", file->name).p;
 }
 
-/* same_file - NAME.tmp is still the file that was locked: another may have renamed it while we waited. */
+/* same_file - NAME.tmp is still the file that was locked: another may have renamed it while we
+ * waited. */
 static bool same_file(int dirfd, const char *name, int fd)
 {
 	struct stat a, b;
@@ -50,8 +51,8 @@ static void take_owner_and_mode(struct postconf *pc, const struct edited_file *f
 		postconf_fatal("stat %s/%s: %s", pc->dir, file->name, strerror(errno));
 	if (os_fchown(file->fd, st.st_uid, st.st_gid) < 0 ||
 	    os_fchmod(file->fd, st.st_mode & 07777) < 0 || os_ftruncate(file->fd, 0) < 0)
-		postconf_fatal("give %s/%s the owner and mode of %s: %s", pc->dir, temporary(pc, file),
-			       file->name, strerror(errno));
+		postconf_fatal("give %s/%s the owner and mode of %s: %s", pc->dir,
+			       temporary(pc, file), file->name, strerror(errno));
 }
 
 void edited_file_open(struct postconf *pc, const char *name, struct edited_file *file)
@@ -63,7 +64,8 @@ void edited_file_open(struct postconf *pc, const char *name, struct edited_file 
 	file->fd = open_locked(pc, file);
 	take_owner_and_mode(pc, file);
 	/* Read only now, under the lock: what another postconf has just written counts. */
-	if (config_read(pc->dir, name, pc->arena, &pc->problems, &file->path, &file->text) != RES_OK)
+	if (config_read(pc->dir, name, pc->arena, &pc->problems, &file->path, &file->text) !=
+	    RES_OK)
 		postconf_fatal("%s", config_problem_text(pc->arena, &pc->problems.items[0]).p);
 }
 

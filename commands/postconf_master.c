@@ -38,8 +38,9 @@ struct service_pattern service_pattern_parse(struct postconf *pc, struct slice t
 
 		if (p.parts == most)
 			postconf_fatal("-%c option requires service_name%s, not \"%.*s\"",
-				       pc->mode == MODE_SERVICES ? 'M' :
-				       pc->mode == MODE_FIELDS ? 'F' : 'P',
+				       pc->mode == MODE_SERVICES ? 'M'
+				       : pc->mode == MODE_FIELDS ? 'F'
+								 : 'P',
 				       forms[most], SL_ARG(text));
 		if (part.n > 0)
 			*parts[p.parts] = part;
@@ -117,7 +118,9 @@ static void put_command(struct postconf *pc, const struct master_service *servic
 			text = arena_printf(pc->arena, "{%.*s}", SL_ARG(text));
 		wide = !is_value && pc->out.len - start + 1 + text.n > LAST_COLUMN;
 		put_argument(pc, folded && (wide || begins), text, &start);
-		before = is_value ? BEFORE_VALUE : slice_eq(arg, SL("-o")) ? BEFORE_O : BEFORE_OTHER;
+		before = is_value		   ? BEFORE_VALUE
+			 : slice_eq(arg, SL("-o")) ? BEFORE_O
+						   : BEFORE_OTHER;
 	}
 }
 
@@ -182,7 +185,8 @@ static void put_json(struct postconf *pc, const struct master_service *service, 
 	postconf_put_json(&pc->out, service->name);
 	buffer_append_str(&pc->out, ", \"type\": ");
 	postconf_put_json(&pc->out, service->columns[1]);
-	buffer_append_str(&pc->out, pc->mode == MODE_FIELDS ? ", \"field\": " : ", \"parameter\": ");
+	buffer_append_str(&pc->out,
+			  pc->mode == MODE_FIELDS ? ", \"field\": " : ", \"parameter\": ");
 	postconf_put_json(&pc->out, what);
 	buffer_append_str(&pc->out, ", \"value\": ");
 	postconf_put_json(&pc->out, value);
@@ -226,7 +230,8 @@ static bool show_fields(struct postconf *pc, const struct master_service *servic
 			continue;
 		if (pc->json)
 			put_json(pc, service, field,
-				 i < MASTER_COLUMNS ? service->columns[i] : take_command(pc, service));
+				 i < MASTER_COLUMNS ? service->columns[i]
+						    : take_command(pc, service));
 		else if (i < MASTER_COLUMNS)
 			postconf_put_pair(pc, full_name(pc, service, field), service->columns[i]);
 		else
@@ -307,8 +312,8 @@ void postconf_show_master(struct postconf *pc, char **requests, int count)
 	if (count == 0)
 		(void)show_matching(pc, &all);
 	for (int i = 0; i < count; i++) {
-		struct service_pattern p = service_pattern_parse(
-		    pc, slice_str(requests[i]), pc->mode == MODE_SERVICES ? 2 : 3);
+		struct service_pattern p = service_pattern_parse(pc, slice_str(requests[i]),
+								 pc->mode == MODE_SERVICES ? 2 : 3);
 
 		if (!show_matching(pc, &p))
 			postconf_warn("unmatched request: \"%s\"", requests[i]);

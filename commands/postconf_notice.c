@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * postconf_notice - the texts of delivery status notifications, as templates (-t) or as they read (-b); the
- * form of a template file is that of bounce(5): NAME_template = <<WORD, header lines, text, WORD.
+ * postconf_notice - the texts of delivery status notifications, as templates (-t) or as they read
+ * (-b); the form of a template file is that of bounce(5): NAME_template = <<WORD, header lines,
+ * text, WORD.
  */
 #include "commands/postconf.h"
 
@@ -12,7 +13,8 @@
 #define CHARSET "us-ascii"
 #define FROM "MAILER-DAEMON (Mail Delivery System)"
 
-struct template {
+struct template
+{
 	struct slice name;
 	struct slice body; /* absent: not in the file */
 };
@@ -57,16 +59,17 @@ static void take_template(struct slice path, unsigned number, struct slice line,
 	struct template *t;
 
 	if (main_cf_split(line, &name, &value) || !slice_starts(value, SL("<<")) || value.n < 3)
-		postconf_fatal("%.*s, line %u: \"%.*s\" (allowed: name_template = <<WORD)", SL_ARG(path),
-			       number, SL_ARG(line));
+		postconf_fatal("%.*s, line %u: \"%.*s\" (allowed: name_template = <<WORD)",
+			       SL_ARG(path), number, SL_ARG(line));
 	t = find(all, name);
 	if (t == NULL)
-		postconf_fatal("%.*s, line %u: unknown template name: %.*s (allowed: failure_template "
-			       "delay_template success_template verify_template)",
-			       SL_ARG(path), number, SL_ARG(name));
+		postconf_fatal(
+		    "%.*s, line %u: unknown template name: %.*s (allowed: failure_template "
+		    "delay_template success_template verify_template)",
+		    SL_ARG(path), number, SL_ARG(name));
 	if (!take_body(text, slice_trim(slice_from(value, 2)), &body))
-		postconf_fatal("%.*s, line %u: no line \"%.*s\" ends the text", SL_ARG(path), number,
-			       SL_ARG(slice_from(value, 2)));
+		postconf_fatal("%.*s, line %u: no line \"%.*s\" ends the text", SL_ARG(path),
+			       number, SL_ARG(slice_from(value, 2)));
 	t->body = body;
 }
 
@@ -97,13 +100,18 @@ static struct slice built_in(struct postconf *pc, const struct wording *w)
 
 /* ---- -b */
 
-/* unit_of - what a name such as delay_warning_time_hours is told in; its first part goes to *name. */
+/* unit_of - what a name such as delay_warning_time_hours is told in; its first part goes to *name.
+ */
 static int64_t unit_of(struct slice *name)
 {
 	static const struct {
 		const char *suffix;
 		int64_t seconds;
-	} units[] = {{"_seconds", 1}, {"_minutes", 60}, {"_hours", 3600}, {"_days", 86400}, {"_weeks", 604800}};
+	} units[] = {{"_seconds", 1},
+		     {"_minutes", 60},
+		     {"_hours", 3600},
+		     {"_days", 86400},
+		     {"_weeks", 604800}};
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		struct slice suffix = slice_str(units[i].suffix);
@@ -160,21 +168,25 @@ void postconf_show_notices(struct postconf *pc, char **args, int count)
 {
 	struct template all[WORDING_COUNT];
 	struct slice path = SL_NULL, text = SL_NULL;
-	const char *wrong = values_expand(&pc->values, SL("$bounce_template_file"), pc->arena, &path);
+	const char *wrong =
+	    values_expand(&pc->values, SL("$bounce_template_file"), pc->arena, &path);
 
 	if (wrong)
 		postconf_fatal("bounce_template_file: %s", wrong);
 	if (count > 0)
 		path = slice_str(args[0]);
 	for (size_t i = 0; i < WORDING_COUNT; i++)
-		all[i] = (struct template){.name = arena_printf(pc->arena, "%s_template", wordings[i].name)};
+		all[i] = (struct template){
+		    .name = arena_printf(pc->arena, "%s_template", wordings[i].name)};
 	if (path.n > 0) {
 		ssize_t slash = slice_rfind(path, '/');
 		struct slice dir = slash < 0 ? SL(".") : slice_sub(path, 0, (size_t)slash + 1);
 
-		if (config_read(arena_dup(pc->arena, dir).p, slice_from(path, (size_t)(slash + 1)).p,
-				pc->arena, &pc->problems, &dir, &text) != RES_OK)
-			postconf_fatal("%s", config_problem_text(pc->arena, &pc->problems.items[0]).p);
+		if (config_read(arena_dup(pc->arena, dir).p,
+				slice_from(path, (size_t)(slash + 1)).p, pc->arena, &pc->problems,
+				&dir, &text) != RES_OK)
+			postconf_fatal("%s",
+				       config_problem_text(pc->arena, &pc->problems.items[0]).p);
 		parse(path, text, all);
 	}
 	for (size_t i = 0; i < WORDING_COUNT; i++) {

@@ -40,8 +40,8 @@ static size_t sequence_length(struct slice s)
 		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
 			return 0;
 	next = (unsigned char)s.p[1];
-	if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) || (c == 0xf0 && next < 0x90) ||
-	    (c == 0xf4 && next > 0x8f))
+	if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) ||
+	    (c == 0xf0 && next < 0x90) || (c == 0xf4 && next > 0x8f))
 		return 0;
 	return n;
 }
@@ -76,7 +76,8 @@ void postconf_put_pair(struct postconf *pc, struct slice name, struct slice valu
 		if (!pc->values_only)
 			postconf_put_json(&pc->out, name);
 		if (!pc->names_only) {
-			buffer_append_str(&pc->out, pc->values_only ? "\"value\": " : ", \"value\": ");
+			buffer_append_str(&pc->out,
+					  pc->values_only ? "\"value\": " : ", \"value\": ");
 			postconf_put_json(&pc->out, value);
 		}
 		buffer_append_str(&pc->out, "}\n");
@@ -92,7 +93,8 @@ void postconf_put_pair(struct postconf *pc, struct slice name, struct slice valu
 	buffer_append_byte(&pc->out, '\n');
 }
 
-/* service_value - of a name, as the service's process would see it; the absent slice when it has no own. */
+/* service_value - of a name, as the service's process would see it; the absent slice when it has no
+ * own. */
 static struct slice service_value(const struct master_service *service, struct slice name)
 {
 	struct slice found = SL_NULL;

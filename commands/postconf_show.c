@@ -9,7 +9,8 @@ static void show(struct postconf *pc, struct slice name, struct slice value)
 	const struct parameter *p = parameter_declared(name);
 	bool raw = p && p->type == PARAM_RAW; /* its `$` is for the program that reads it */
 
-	postconf_put_pair(pc, name, raw || pc->names_only ? value : postconf_expanded(pc, name, value));
+	postconf_put_pair(pc, name,
+			  raw || pc->names_only ? value : postconf_expanded(pc, name, value));
 }
 
 /* is_own - given by this program, not by a file or the user. */
@@ -35,7 +36,8 @@ static void warn_unknown(struct slice name)
 	if (slice_is_null(nearest))
 		postconf_warn("%.*s: unknown parameter", SL_ARG(name));
 	else
-		postconf_warn("%.*s: unknown parameter (is %.*s meant?)", SL_ARG(name), SL_ARG(nearest));
+		postconf_warn("%.*s: unknown parameter (is %.*s meant?)", SL_ARG(name),
+			      SL_ARG(nearest));
 }
 
 void postconf_show_names(struct postconf *pc, char **names, int count)
@@ -66,7 +68,7 @@ static int by_name(const void *a, const void *b)
 /* is_delivery - such a service has a set of parameters made from the templates. */
 static bool is_delivery(const struct master_service *service)
 {
-	static const char *const agents[] = {"smtp",  "lmtp",  "local",	  "virtual",
+	static const char *const agents[] = {"smtp",  "lmtp",  "local", "virtual",
 					     "error", "retry", "pipe"};
 
 	if (service->type != SERVICE_UNIX)
@@ -77,7 +79,8 @@ static bool is_delivery(const struct master_service *service)
 	return false;
 }
 
-/* is_service_name - made from a template for a transport of master.cf, even if it is declared by itself. */
+/* is_service_name - made from a template for a transport of master.cf, even if it is declared by
+ * itself. */
 static bool is_service_name(const struct postconf *pc, struct slice name)
 {
 	struct slice transport;

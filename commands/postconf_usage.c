@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* postconf_usage - warnings of names that nothing uses, that nothing defines, or that are on their way out. */
+/* postconf_usage - warnings of names that nothing uses, that nothing defines, or that are on their
+ * way out. */
 #include "commands/postconf.h"
 
 void postconf_warn_all(const struct config_problems *problems, bool lines)
@@ -15,7 +16,8 @@ void postconf_warn_all(const struct config_problems *problems, bool lines)
 	}
 }
 
-static void add_all(struct config_problems *to, const struct config_problems *from, struct slice file)
+static void add_all(struct config_problems *to, const struct config_problems *from,
+		    struct slice file)
 {
 	for (size_t i = 0; i < from->count; i++)
 		if (slice_eq(from->items[i].file, file))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* postrider_values - what can be known only by looking: that the tables that main.cf names can be opened. */
+/* postrider_values - what can be known only by looking: that the tables that main.cf names can be
+ * opened. */
 #include "commands/postrider_values.h"
 
 #include "config/parameter.h"
@@ -16,13 +17,13 @@ static void hear(void *data, struct slice text)
 {
 	const struct looking *l = data;
 
-	config_problem_add(l->problems, false, l->given->file, l->given->line, l->given->name, "%.*s",
-			   SL_ARG(text));
+	config_problem_add(l->problems, false, l->given->file, l->given->line, l->given->name,
+			   "%.*s", SL_ARG(text));
 }
 
 /*
- * open_tables - each type:name of the value; what else stands in a list of tables is no business of ours, and what
- * is not local proxymap's (postrider_remote.h).
+ * open_tables - each type:name of the value; what else stands in a list of tables is no business of
+ * ours, and what is not local proxymap's (postrider_remote.h).
  */
 static void open_tables(struct looking *l, struct slice list)
 {
@@ -45,10 +46,10 @@ static void check_directory(struct looking *l, struct slice value)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (slice_eq(l->given->name, slice_str(names[i])) && !slice_starts(value, SL("/")))
-			config_problem_add(l->problems, true, l->given->file, l->given->line,
-					   l->given->name,
-					   "bad path \"%.*s\": a name that begins with / is allowed",
-					   SL_ARG(value));
+			config_problem_add(
+			    l->problems, true, l->given->file, l->given->line, l->given->name,
+			    "bad path \"%.*s\": a name that begins with / is allowed",
+			    SL_ARG(value));
 }
 
 void postrider_check_values(const struct config_values *values, struct arena *arena,
@@ -83,7 +84,8 @@ static size_t overrides_of(const struct master_service *service, struct arena *a
 	return count;
 }
 
-/* check_service - what main.cf itself says is told elsewhere: only what has no file comes from here. */
+/* check_service - what main.cf itself says is told elsewhere: only what has no file comes from
+ * here. */
 static void check_service(const char *dir, const struct master_cf *cf,
 			  const struct master_service *service, struct arena *arena,
 			  struct config_problems *problems)

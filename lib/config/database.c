@@ -2,24 +2,29 @@
 #include "config/database.h"
 
 #define COMMON "domain expansion_limit result_filter result_format "
-#define SQL "hosts user password dbname query table select_field where_field additional_conditions " \
-	    "select_function retry_interval idle_interval "
+#define SQL                                                                                      \
+	"hosts user password dbname query table select_field where_field additional_conditions " \
+	"select_function retry_interval idle_interval "
 
-/* From ldap_table(5), mysql_table(5), pgsql_table(5), sqlite_table(5), memcache_table(5) of Postfix. */
+/* From ldap_table(5), mysql_table(5), pgsql_table(5), sqlite_table(5), memcache_table(5) of
+ * Postfix. */
 static const struct {
 	const char *type;
 	const char *parameters;
 } types[] = {
-    {"ldap", COMMON "server_host server_port timeout search_base query_filter result_attribute "
-		    "special_result_attribute leaf_result_attribute terminal_result_attribute scope bind "
-		    "bind_dn bind_pw sasl sasl_mechs sasl_realm sasl_authz_id sasl_minssf recursion_limit "
-		    "size_limit dereference chase_referrals version debuglevel start_tls tls_ca_cert_dir "
-		    "tls_ca_cert_file tls_cert tls_key tls_require_cert tls_random_file tls_cipher_suite "
-		    "cache cache_expiry cache_size"},
-    {"memcache", "memcache backup flags key_format domain data_size_limit line_size_limit timeout max_try "
-		 "retry_pause ttl"},
-    {"mysql", COMMON SQL "charset option_file option_group require_result_set tls_cert_file tls_key_file "
-			 "tls_CAfile tls_CApath tls_ciphers tls_verify_cert"},
+    {"ldap",
+     COMMON "server_host server_port timeout search_base query_filter result_attribute "
+	    "special_result_attribute leaf_result_attribute terminal_result_attribute scope bind "
+	    "bind_dn bind_pw sasl sasl_mechs sasl_realm sasl_authz_id sasl_minssf recursion_limit "
+	    "size_limit dereference chase_referrals version debuglevel start_tls tls_ca_cert_dir "
+	    "tls_ca_cert_file tls_cert tls_key tls_require_cert tls_random_file tls_cipher_suite "
+	    "cache cache_expiry cache_size"},
+    {"memcache",
+     "memcache backup flags key_format domain data_size_limit line_size_limit timeout max_try "
+     "retry_pause ttl"},
+    {"mysql",
+     COMMON SQL "charset option_file option_group require_result_set tls_cert_file tls_key_file "
+		"tls_CAfile tls_CApath tls_ciphers tls_verify_cert"},
     {"pgsql", COMMON SQL "encoding"},
     {"sqlite", COMMON SQL "dbpath"},
 };
@@ -48,7 +53,8 @@ bool database_knows(struct slice type, struct slice parameter)
 	return false;
 }
 
-/* split_table - type:name, whatever prefixes stand before it; false when there is none of these types. */
+/* split_table - type:name, whatever prefixes stand before it; false when there is none of these
+ * types. */
 static bool split_table(struct slice word, struct database_table *table)
 {
 	ssize_t colon;
@@ -58,7 +64,8 @@ static bool split_table(struct slice word, struct database_table *table)
 		word = slice_from(word, (size_t)colon + 1);
 		if (!slice_is_null(database_parameters(table->type))) {
 			table->name = word;
-			return word.n > 0 && !slice_starts(word, SL("//")); /* not the URL of a server */
+			return word.n > 0 &&
+			       !slice_starts(word, SL("//")); /* not the URL of a server */
 		}
 	}
 	return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * config/database - parameters of LDAP, SQL and memcache tables. A table ldap:/file has them in that
- * file; one whose name is no path, ldap:accounts, has them in main.cf: accounts_server_host.
+ * config/database - parameters of LDAP, SQL and memcache tables. A table ldap:/file has them in
+ * that file; one whose name is no path, ldap:accounts, has them in main.cf: accounts_server_host.
  */
 #ifndef CONFIG_DATABASE_H
 #define CONFIG_DATABASE_H

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 /* next_own - the next NAME=VALUE, or NAME with the absent slice. */
-static bool next_own(struct slice *list, struct arena *arena, struct slice *name, struct slice *value)
+static bool next_own(struct slice *list, struct arena *arena, struct slice *name,
+		     struct slice *value)
 {
 	struct slice word;
 

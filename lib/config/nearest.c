@@ -13,8 +13,8 @@ static unsigned least(unsigned a, unsigned b, unsigned c)
 }
 
 /*
- * distance - how many letters have to be put in, taken out, changed, or swapped with their neighbour (the
- * optimal string alignment distance); three rows of its matrix are enough.
+ * distance - how many letters have to be put in, taken out, changed, or swapped with their
+ * neighbour (the optimal string alignment distance); three rows of its matrix are enough.
  */
 static unsigned distance(struct slice a, struct slice b)
 {
@@ -32,8 +32,8 @@ static unsigned distance(struct slice a, struct slice b)
 			bool same = a.p[i - 1] == b.p[j - 1];
 
 			row[j] = least(above[j] + 1, row[j - 1] + 1, above[j - 1] + (same ? 0 : 1));
-			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1] &&
-			    two[j - 2] + 1 < row[j])
+			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] &&
+			    a.p[i - 2] == b.p[j - 1] && two[j - 2] + 1 < row[j])
 				row[j] = two[j - 2] + 1;
 		}
 	}

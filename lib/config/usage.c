@@ -109,7 +109,8 @@ static void use_from_service(struct usage *u, size_t s, struct slice text)
 	}
 }
 
-/* use_classes - the names of smtpd_restriction_classes; `service`: the one whose -o says so, or NULL. */
+/* use_classes - the names of smtpd_restriction_classes; `service`: the one whose -o says so, or
+ * NULL. */
 static void use_classes(struct usage *u, const struct master_service *service, struct slice list)
 {
 	struct slice file = service ? u->master->file : u->main_file;
@@ -138,12 +139,14 @@ static void use_services(struct usage *u)
 	}
 }
 
-/* database_file - look into the file of a table, once: that it is there, and that its names are known. */
+/* database_file - look into the file of a table, once: that it is there, and that its names are
+ * known. */
 static void database_file(struct usage *u, const struct database_table *table)
 {
 	struct slice base = slice_from(table->name, (size_t)(slice_rfind(table->name, '/') + 1));
 	struct slice dir = slice_sub(table->name, 0, table->name.n - base.n);
-	struct slice key = arena_printf(u->arena, "%.*s:%.*s", SL_ARG(table->type), SL_ARG(table->name));
+	struct slice key =
+	    arena_printf(u->arena, "%.*s:%.*s", SL_ARG(table->type), SL_ARG(table->name));
 	struct config_problems ignored;
 	struct slice path, text;
 	struct main_cf cf;
@@ -152,8 +155,8 @@ static void database_file(struct usage *u, const struct database_table *table)
 		return;
 	config_problems_init(&ignored, u->arena);
 	/* in a list, more follows both names */
-	if (config_read(arena_dup(u->arena, dir).p, arena_dup(u->arena, base).p, u->arena, &ignored, &path,
-			&text) != RES_OK) {
+	if (config_read(arena_dup(u->arena, dir).p, arena_dup(u->arena, base).p, u->arena, &ignored,
+			&path, &text) != RES_OK) {
 		config_problem_add(u->undefined, false, SL_NULL, 0, SL_NULL,
 				   "open \"%.*s\" configuration \"%.*s\": %s", SL_ARG(table->type),
 				   SL_ARG(table->name), strerror(errno));
@@ -163,8 +166,8 @@ static void database_file(struct usage *u, const struct database_table *table)
 	for (size_t i = 0; i < cf.count; i++)
 		if (!database_knows(table->type, cf.entries[i].name))
 			config_problem_add(u->undefined, false, key, 0, SL_NULL,
-					   "unused parameter: %.*s=%.*s", SL_ARG(cf.entries[i].name),
-					   SL_ARG(cf.entries[i].value));
+					   "unused parameter: %.*s=%.*s",
+					   SL_ARG(cf.entries[i].name), SL_ARG(cf.entries[i].value));
 }
 
 /* use_databases - main.cf's parameters of the tables that a value names. */
@@ -185,7 +188,8 @@ static void use_databases(struct usage *u, const struct given_value *given)
 			continue;
 		}
 		while (slice_next(&all, " ", &one))
-			use(u->used, arena_printf(u->arena, "%.*s_%.*s", SL_ARG(table.name), SL_ARG(one)));
+			use(u->used,
+			    arena_printf(u->arena, "%.*s_%.*s", SL_ARG(table.name), SL_ARG(one)));
 	}
 }
 
@@ -198,9 +202,11 @@ static void find_undefined(struct usage *u)
 		struct slice name;
 
 		while (next_reference(&text, &name))
-			if (slice_is_null(values_raw(u->values, name)) && !any_service_defines(u, name))
-				tell_undefined(u, slice_is_null(given->file) ? u->main_file : given->file,
-					       given->line, name);
+			if (slice_is_null(values_raw(u->values, name)) &&
+			    !any_service_defines(u, name))
+				tell_undefined(
+				    u, slice_is_null(given->file) ? u->main_file : given->file,
+				    given->line, name);
 	}
 }
 
@@ -256,8 +262,8 @@ static void add_unused(struct config_problems *problems, struct slice file, unsi
 	struct slice nearest = parameter_nearest(name);
 
 	if (slice_is_null(nearest))
-		config_problem_add(problems, false, file, line, SL_NULL, "unused parameter: %.*s=%.*s",
-				   SL_ARG(name), SL_ARG(value));
+		config_problem_add(problems, false, file, line, SL_NULL,
+				   "unused parameter: %.*s=%.*s", SL_ARG(name), SL_ARG(value));
 	else
 		config_problem_add(problems, false, file, line, SL_NULL,
 				   "unused parameter: %.*s=%.*s (is %.*s meant?)", SL_ARG(name),
@@ -282,7 +288,8 @@ static void for_each_given(const struct visit *v)
 		const struct given_value *given = &u->values->given[i];
 
 		if (!slice_is_null(given->file))
-			v->visit(v, NO_SERVICE, given->file, given->line, given->name, given->value);
+			v->visit(v, NO_SERVICE, given->file, given->line, given->name,
+				 given->value);
 	}
 	for (size_t s = 0; s < u->master->count; s++) {
 		const struct master_service *service = &u->master->services[s];
@@ -307,8 +314,8 @@ void usage_unused(const struct usage *u, struct config_problems *problems)
 	for_each_given(&(struct visit){.usage = u, .problems = problems, .visit = visit_unused});
 }
 
-static void visit_deprecated(const struct visit *v, size_t service, struct slice file, unsigned line,
-			     struct slice name, struct slice value)
+static void visit_deprecated(const struct visit *v, size_t service, struct slice file,
+			     unsigned line, struct slice name, struct slice value)
 {
 	const struct parameter *p = parameter_find(name);
 
@@ -322,7 +329,8 @@ static void visit_deprecated(const struct visit *v, size_t service, struct slice
 
 void usage_deprecated(const struct usage *u, struct config_problems *problems)
 {
-	for_each_given(&(struct visit){.usage = u, .problems = problems, .visit = visit_deprecated});
+	for_each_given(
+	    &(struct visit){.usage = u, .problems = problems, .visit = visit_deprecated});
 }
 
 static void visit_effect(const struct visit *v, size_t service, struct slice file, unsigned line,
@@ -336,7 +344,8 @@ static void visit_effect(const struct visit *v, size_t service, struct slice fil
 		return;
 	if (p->effect == EFFECT_NEEDLESS)
 		config_problem_add(v->problems, false, file, line, name,
-				   "has no effect, by design: %.*s", SL_ARG(parameter_slice(p->note)));
+				   "has no effect, by design: %.*s",
+				   SL_ARG(parameter_slice(p->note)));
 	else
 		config_problem_add(v->problems, false, file, line, name,
 				   "has no effect: what it is about is not built yet");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * config/usage - which names of main.cf and of master.cf's -o are used, by what, and whether what is set
- * has an effect. A declared parameter is used; so is a user-defined one that a used value refers to
- * with `$`, a restriction class, a parameter of a table whose name is in main.cf (config/database.h),
- * and a template's name for a transport. What an -o of master.cf defines counts in that service alone.
+ * config/usage - which names of main.cf and of master.cf's -o are used, by what, and whether what
+ * is set has an effect. A declared parameter is used; so is a user-defined one that a used value
+ * refers to with `$`, a restriction class, a parameter of a table whose name is in main.cf
+ * (config/database.h), and a template's name for a transport. What an -o of master.cf defines
+ * counts in that service alone.
  */
 #ifndef CONFIG_USAGE_H
 #define CONFIG_USAGE_H
@@ -23,8 +24,8 @@ struct usage {
 };
 
 /*
- * usage_find - `undefined` gets a warning for each name that is referred to and nowhere defined; NULL:
- * nobody wants to know. `master` may be empty. Everything given must live as long as *out.
+ * usage_find - `undefined` gets a warning for each name that is referred to and nowhere defined;
+ * NULL: nobody wants to know. `master` may be empty. Everything given must live as long as *out.
  */
 void usage_find(const struct config_values *values, struct slice main_file,
 		const struct master_cf *master, struct arena *arena,
@@ -35,9 +36,11 @@ void usage_free(struct usage *usage);
 bool usage_has(const struct usage *usage, struct slice name);
 /* usage_unused - a warning for each name that nothing uses, with the nearest known one. */
 void usage_unused(const struct usage *usage, struct config_problems *problems);
-/* usage_deprecated - a warning for each that is on its way out in Postfix, with what replaces it. */
+/* usage_deprecated - a warning for each that is on its way out in Postfix, with what replaces it.
+ */
 void usage_deprecated(const struct usage *usage, struct config_problems *problems);
-/* usage_without_effect - a warning for each declared one that is set and that nothing here reads. */
+/* usage_without_effect - a warning for each declared one that is set and that nothing here reads.
+ */
 void usage_without_effect(const struct usage *usage, struct config_problems *problems);
 
 /* usage_restrictions - a warning for each word of a list of restrictions that is none. */

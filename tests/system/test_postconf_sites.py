@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import SBIN
+from harness import PREFIX, SBIN
 from peers import POSTFIX, peer
 
 HERE = pathlib.Path(__file__).parent
@@ -200,3 +200,14 @@ def test_round_trip(tmp_path, site):
     vary = ("config_directory =", "process_id =", "unused_two =")
     assert [x for x in a.splitlines() if not x.startswith(vary)] == \
         [x for x in b.splitlines() if not x.startswith(vary)]
+
+
+def test_manual_has_every_parameter():
+    """postconf(5): name, default, whether it acts, and a text of its own."""
+    text = (PREFIX / "share/man/man5/postconf.5").read_text()
+    entries = dict(re.findall(r"^\.TP\n\.B (\S+) \(default: .*\)\n((?:.*\n)*?)(?=\.TP\n|\.SH )", text, re.M))
+    for name, _, _, _ in facts():
+        entry = entries[name]
+        assert len(entry.split(".br\n")[0]) > 8, name
+        assert re.search(r"Type: \w+.*(Read by: |Accepted without effect: )", entry), name
+    assert "\\&    smtpd_restriction_classes = insiders_only\n" in entries["smtpd_restriction_classes"]

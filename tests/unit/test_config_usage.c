@@ -97,8 +97,9 @@ static void databases(void **state)
 	assert_false(database_next(&text, &t));
 	undefined_and_unused("virtual_alias_maps = ldap:l\nl_bind = no\nl_bund = no\n", "",
 			     "/cf/main.cf, line 3: unused parameter: l_bund=no\n");
-	undefined_and_unused("virtual_alias_maps = mysql:/nonexistent/x\n", "",
-			     "open \"mysql\" configuration \"/nonexistent/x\": No such file or directory\n");
+	undefined_and_unused(
+	    "virtual_alias_maps = mysql:/nonexistent/x\n", "",
+	    "open \"mysql\" configuration \"/nonexistent/x\": No such file or directory\n");
 }
 
 static void misspelled(void **state)
@@ -106,29 +107,34 @@ static void misspelled(void **state)
 	(void)state;
 	assert_slice(parameter_nearest(SL("relayhots")), "relayhost");
 	assert_slice(parameter_nearest(SL("myhostnam")), "myhostname");
-	assert_slice(parameter_nearest(SL("smtpd_recipient_restriction")), "smtpd_recipient_restrictions");
+	assert_slice(parameter_nearest(SL("smtpd_recipient_restriction")),
+		     "smtpd_recipient_restrictions");
 	assert_true(slice_is_null(parameter_nearest(SL("x"))));
 	assert_true(slice_is_null(parameter_nearest(SL("completely_different_thing"))));
 }
 
 static void restrictions(void **state)
 {
-	struct world w = make("smtpd_restriction_classes = mine\n"
-			      "mine = permit_mynetworks, rejct\n"
-			      "smtpd_client_restrictions = check_client_access { inline:{a=OK} }, mine, lmdb:/x\n"
-			      "smtpd_helo_restrictions = reject_rbl_client\n"
-			      "smtpd_sender_restrictions = sleep 5, $nothing permit_mynetwork\n"
-			      "smtpd_data_restrictions = ${x\n",
-			      "");
+	struct world w = make(
+	    "smtpd_restriction_classes = mine\n"
+	    "mine = permit_mynetworks, rejct\n"
+	    "smtpd_client_restrictions = check_client_access { inline:{a=OK} }, mine, lmdb:/x\n"
+	    "smtpd_helo_restrictions = reject_rbl_client\n"
+	    "smtpd_sender_restrictions = sleep 5, $nothing permit_mynetwork\n"
+	    "smtpd_data_restrictions = ${x\n",
+	    "");
 
 	(void)state;
 	usage_find(&w.values, w.main.file, &w.master, w.arena, NULL, &w.usage);
 	usage_restrictions(&w.usage, &w.problems);
-	said(&w, "/cf/main.cf, line 2: mine: unknown restriction \"rejct\" (allowed: those of postconf(5), names in "
-		 "smtpd_restriction_classes, type:table)\n"
-		 "/cf/main.cf, line 4: smtpd_helo_restrictions: reject_rbl_client needs an argument\n"
-		 "/cf/main.cf, line 5: smtpd_sender_restrictions: unknown restriction \"permit_mynetwork\" (allowed: "
-		 "those of postconf(5), names in smtpd_restriction_classes, type:table)\n");
+	said(&w,
+	     "/cf/main.cf, line 2: mine: unknown restriction \"rejct\" (allowed: those of "
+	     "postconf(5), names in "
+	     "smtpd_restriction_classes, type:table)\n"
+	     "/cf/main.cf, line 4: smtpd_helo_restrictions: reject_rbl_client needs an argument\n"
+	     "/cf/main.cf, line 5: smtpd_sender_restrictions: unknown restriction "
+	     "\"permit_mynetwork\" (allowed: "
+	     "those of postconf(5), names in smtpd_restriction_classes, type:table)\n");
 }
 
 static void environments(void **state)
@@ -153,8 +159,9 @@ static void environments(void **state)
 
 static void without_effect(void **state)
 {
-	struct world w = make("relayhost = x\nconnection_cache_ttl_limit = 3s\nsmtp_use_tls = yes\n",
-			      "a unix - - n - - smtp -o tlsproxy_watchdog_timeout=1s\n");
+	struct world w =
+	    make("relayhost = x\nconnection_cache_ttl_limit = 3s\nsmtp_use_tls = yes\n",
+		 "a unix - - n - - smtp -o tlsproxy_watchdog_timeout=1s\n");
 
 	(void)state;
 	usage_find(&w.values, w.main.file, &w.master, w.arena, NULL, &w.usage);
@@ -166,8 +173,10 @@ static void without_effect(void **state)
 	assert_slice(w.problems.items[1].parameter, "tlsproxy_watchdog_timeout");
 	w.problems.count = 0;
 	usage_deprecated(&w.usage, &w.problems);
-	said(&w, "/cf/main.cf, line 3: support for parameter \"smtp_use_tls\" will be removed; instead, "
-		 "specify \"smtp_tls_security_level\"\n");
+	said(
+	    &w,
+	    "/cf/main.cf, line 3: support for parameter \"smtp_use_tls\" will be removed; instead, "
+	    "specify \"smtp_tls_security_level\"\n");
 }
 
 int main(void)
