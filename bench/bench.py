@@ -208,6 +208,9 @@ def main():
             suites.fetch(kind)
         except (AssertionError, subprocess.SubprocessError) as e:
             sys.exit(f"bench: {e}")
+    for name in o.works or WORKS:
+        if WORKS[name].fetch:
+            WORKS[name].fetch(kinds_of(o))
     signal.signal(signal.SIGTERM, on_signal)
     if "POSTRIDER_BENCH" not in os.environ:
         with scratch(o.dir):

@@ -46,15 +46,16 @@ class Work:
     figures: list
     run: object
     suites: tuple = ("postrider", "postfix")
+    fetch: object = None  # called before all, while there is a network: brings other people's packages
 
 
-def work(name, title, count, figures, smoke=20, suites=("postrider", "postfix"), **arguments):
+def work(name, title, count, figures, smoke=20, suites=("postrider", "postfix"), fetch=None, **arguments):
     """Declare a work; the function is called with (bench, kind, count, **arguments)."""
     def declare(function):
         def run(bench, kind, n):
             return function(bench, kind, n, **arguments)
 
-        WORKS[name] = Work(name, title, count, smoke, figures, run, suites)
+        WORKS[name] = Work(name, title, count, smoke, figures, run, suites, fetch)
         return function
     return declare
 

@@ -11,6 +11,7 @@ from peers import peer
 from works_load import p99
 from works_mail import PLAIN, TAIL
 
+POSTFIX_PGSQL = "postfix-databases", ["postfix", "postfix-ldap", "postfix-mysql", "postfix-pgsql"]
 USERS = 100000
 OFFERED = 1000
 # Debian has the type in a package of its own: what that one's postinst does is done in the namespace.
@@ -24,17 +25,23 @@ def users(server):
                "analyze users;")
 
 
+def fetch(kinds):
+    peer(PostgreSQL.name, list(PostgreSQL.packages))
+    if "postfix" in kinds:
+        peer(*POSTFIX_PGSQL)
+
+
 def prepare(kind, suite):
     """What the suite needs besides its configuration."""
     if kind == "postfix":
-        root = peer("postfix-databases", ["postfix", "postfix-ldap", "postfix-mysql", "postfix-pgsql"])
+        root = peer(*POSTFIX_PGSQL)
         subprocess.run([*suite.instance.inside(), "sh", "-c", ADD_PGSQL, "sh", str(root)], check=True, timeout=60)
 
 
 @work("pgsql-recipients", f"4 kB, each recipient looked up in PostgreSQL, {OFFERED:,} messages a second offered, 50 sessions",
       10000, [Figure("rate", "messages that arrive", "messages/s", more=True, target=("least", 950)),
               Figure("p99", "p99, due to be sent until at the next hop", "ms", digits=1), cpu(),
-              Figure("refused", "unknown recipients refused", "", more=True, digits=0)], smoke=50)
+              Figure("refused", "unknown recipients refused", "", more=True, digits=0)], smoke=50, fetch=fetch)
 def recipients(bench, kind, n):
     with bench.closing(LoadSink()) as sink, bench.closing(Database(bench)) as server:
         table = bench.dir / f"users-{kind}.cf"

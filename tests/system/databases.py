@@ -163,7 +163,7 @@ class PostgreSQL(Server):
         return pids
 
     def sql(self, text, database="mail"):
-        return self.inside("psql", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", str(self.dir), "-p", str(self.port),
+        return self.inside(f"{self.bin}/psql", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", str(self.dir), "-p", str(self.port),
                            "-U", "mail", database, input=text)
 
     def configuration(self):
