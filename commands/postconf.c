@@ -238,15 +238,21 @@ static void load_main(struct postconf *pc, const struct request *request)
 	report(pc);
 }
 
-/* load_master - a master.cf that is missing or wrong matters only to who asked for it. */
+/* load_master - one that is missing or wrong is told, and matters only to who asked for it. */
 static void load_master(struct postconf *pc)
 {
 	(void)master_cf_load(pc->dir, NULL, pc->arena, &pc->problems, &pc->master_cf);
-	if (pc->mode == MODE_MAIN && pc->problems.fatal > 0)
+	if (pc->mode == MODE_MAIN && pc->problems.fatal > 0) {
 		pc->master_cf.count = 0;
-	else
+		for (size_t i = 0; i < pc->problems.count; i++)
+			pc->problems.items[i].fatal = false;
+		if (!pc->quiet && !pc->defaults)
+			postconf_warn_all(&pc->problems, true);
+	} else {
 		report(pc);
+	}
 	pc->problems.count = 0;
+	pc->problems.fatal = 0;
 }
 
 /* ---- showing */

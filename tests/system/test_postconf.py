@@ -131,6 +131,19 @@ def test_master_cf(conf):
     assert f"{conf}/master.cf, line 1: invalid chroot field \"x\"" in p.stderr
 
 
+def test_a_master_cf_that_is_missing_or_wrong_matters_to_who_asks_for_it(conf):
+    write(conf, "relayhost = here\n")
+    for spoil in (lambda: (conf / "master.cf").write_text("smtp inet n - x - - smtpd\n"),
+                  (conf / "master.cf").unlink):
+        spoil()
+        p = postconf(conf, "-h", "relayhost")
+        assert (p.returncode, p.stdout) == (0, "here\n")
+        assert f"postconf: warning: {conf}/master.cf" in p.stderr
+        assert postconf(conf, "-hq", "relayhost").stderr == ""
+        assert postconf(conf, "-d", "relayhost").stderr == ""
+        assert postconf(conf, "-M").returncode == 1
+
+
 def test_mail_config_names_the_directory(conf):
     write(conf, "relayhost = here\n")
     p = subprocess.run([SBIN / "postconf", "-h", "relayhost"], capture_output=True, text=True,
