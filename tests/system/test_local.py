@@ -350,6 +350,7 @@ def test_a_maildir_delivery_is_durable_before_it_counts(instance, users):
     mx = instance()
     mx.send(at(a))
     wait_mails(a, 1)
+    outcome(mx, at(a), "sent", "delivered to maildir", 1)  # and its report is over, too
     trace = mx.dir / "trace"
     pids = mx.pids("local")
     tracer = subprocess.Popen(["strace", "-f", "-qq", "-y", "-e",
