@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "blocking/common/wait.h"
 
+#include "address/utf8.h"
 #include "base/buffer.h"
 #include "os/clock.h"
 
@@ -41,6 +42,7 @@ short wait_fd(int fd, short events, int64_t deadline)
 struct slice reason_line(struct arena *arena, const char *text)
 {
 	struct slice all = slice_trim(slice_str(text)), line;
+	bool utf8 = utf8_valid(all); /* a server may say anything, and say it in its language */
 	struct buffer out;
 
 	buffer_init(&out, REASON_LIMIT);
@@ -51,9 +53,13 @@ struct slice reason_line(struct arena *arena, const char *text)
 			c = ' ';
 		if (c == ' ' && out.len > 0 && out.data[out.len - 1] == ' ')
 			continue;
-		buffer_append_byte(&out, (unsigned char)c < ' ' || c == 127 ? '?' : c);
+		if ((unsigned char)c < ' ' || c == 127 || ((unsigned char)c > 127 && !utf8))
+			c = '?';
+		buffer_append_byte(&out, c);
 	}
 	line = buffer_slice(&out);
+	while (!utf8_valid(line)) /* cut within a character */
+		line.n--;
 	while (line.n > 0 && (line.p[line.n - 1] == '.' || line.p[line.n - 1] == ' '))
 		line.n--;
 	line = line.n > 0 ? arena_dup(arena, line) : SL("no reason was given");

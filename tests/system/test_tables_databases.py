@@ -6,6 +6,7 @@ import os
 import re
 import select
 import smtplib
+import socket
 import subprocess
 import threading
 import time
@@ -348,6 +349,61 @@ def test_a_query_that_takes_too_long(servers, ask, tmp_path):
         server = servers(kind)
         status, out, said = ask(table(tmp_path, server, "slow", server.slow + "timeout = 1"), "one@ex.org")
         assert status == 1 and "no answer in time" in said, said
+
+
+class Babbler:
+    """Something that listens where a server should, and says what it likes: at once, and to all that it hears."""
+
+    def __init__(self, noise):
+        self.noise = noise
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self.talk, args=self.listener.accept()[:1], daemon=True).start()
+
+    def talk(self, client):
+        with client, contextlib.suppress(OSError):
+            client.sendall(self.noise)
+            while client.recv(4096):
+                client.sendall(self.noise)
+
+    def close(self):
+        self.listener.close()
+
+
+NOISE = [b"", b"\0" * 4000, b"\xff" * 4000, b"HTTP/1.1 400 Bad Request\r\n\r\n", b"R\0\0\0\x08\0\0\0\0" * 3 + b"Z\0\0\0\x05I",
+         b"0\x0c\x02\x01\x01a\x07\x0a\x01\x00\x04\x00\x04\x00" * 4, b"0\x84\x7f\xff\xff\xff\x02\x01\x01", b"$2147483647\r\n", b"*9\r\n" * 50,
+         b"$-2\r\n", b"\x4a\0\0\0\x0a5.5.5-x\0" + b"\1" * 60, b"N" + b"\x16\x03\x03\x40\x00" * 50]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_what_is_no_server(kind, ask, tmp_path):
+    """Whatever comes from there, the answer is "not known", and the client ends in good order and in time."""
+    path = tmp_path / "noise.cf"
+    for noise in NOISE:
+        babbler = Babbler(noise)
+        try:
+            where = (f"server_host = ldap://127.0.0.1:{babbler.port}\nsearch_base = dc=x\n" if kind == "ldap" else
+                     f"hosts = 127.0.0.1:{babbler.port}\n" + ("" if kind == "redis" else "dbname = x\n"))
+            path.write_text(where + KINDS[kind].query + "timeout = 1\n")
+            status, out, said = ask(f"{kind}:{path}", "one@ex.org")
+            assert (status, out) == (1, "") and "noise.cf" in said and "127.0.0.1" in said, (noise, status, out, said)
+        finally:
+            babbler.close()
+
+
+def test_parameters_in_main_cf(servers, instance):
+    """The old form: TYPE:NAME, whose parameters are NAME_hosts and so on."""
+    server = servers("pgsql")
+    mx = instance(start=False, people_hosts=f"127.0.0.1:{server.port}", people_user="mail", people_dbname="mail",
+                  people_query="select v from a where k = '%s'")
+    assert Ask(mx)("pgsql:people", "one@ex.org")[:2] == (0, "1@x.y\n")
+    assert Ask(mx)("pgsql:nobody", "one@ex.org")[0] == 1
 
 
 # ---- the running suite

@@ -388,6 +388,9 @@ static void test_wait(void **state)
 	assert_int_equal(wait_budget(os_now() + 2500 * OS_MILLISECOND, OS_SECOND), 3);
 	assert_slice(reason_line(*state, "FATAL:  no\n\tsuch \007role.\n"), "FATAL: no such ?role");
 	assert_slice(reason_line(*state, ""), "no reason was given");
+	assert_slice(reason_line(*state, "kein Schl\xc3\xbcssel"), "kein Schl\xc3\xbcssel");
+	assert_slice(reason_line(*state, "kein Schl\xfcssel"), "kein Schl?ssel");
+	assert_int_equal(reason_line(*state, arena_printf(*state, "%0499d\xc3\xbc", 1).p).n, 499);
 }
 
 int main(void)
