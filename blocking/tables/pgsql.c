@@ -24,6 +24,7 @@
 
 struct pgsql {
 	struct query query;
+	const struct slice *targets; /* what table->hosts stand for, in the same order */
 	const char *dbname, *user, *password, *encoding; /* NULL: libpq's default */
 };
 
@@ -48,31 +49,58 @@ static const char *option(const PQconninfoOption *options, const char *keyword)
 	return NULL;
 }
 
+/* shown - the host in messages: in a URI user and password stand before the @, and all kinds of
+ * things behind the ?. */
+static struct slice shown(struct slice host)
+{
+	ssize_t at, end = slice_find(host, '?'), begin = slice_search(host, SL("://"));
+
+	if (!is_uri(host))
+		return host;
+	if (end >= 0)
+		host = slice_sub(host, 0, (size_t)end);
+	at = slice_rfind(host, '@');
+	return slice_from(host, at >= 0 ? (size_t)at + 1 : (size_t)begin + 3);
+}
+
 /* ---- open */
 
-static void check_uri(struct client_config *config, struct arena *arena, struct slice uri)
+/*
+ * check_uri - what is wrong is said without the parameter's value, and without what libpq quotes of
+ * it: there may be a password in it.
+ */
+static void check_uri(struct client_config *config, struct arena *arena, struct slice uri,
+		      struct slice *why)
 {
 	char *problem = NULL;
 	PQconninfoOption *options = PQconninfoParse(arena_str(arena, uri), &problem);
+	struct slice reason = reason_line(arena, problem);
 
-	if (options == NULL)
-		client_config_reject(
-		    config, "hosts", "\"%.*s\": %.*s", SL_ARG(uri),
-		    SL_ARG(reason_line(arena, problem != NULL ? problem : "out of memory")));
+	if (options == NULL && slice_is_null(*why))
+		*why = arena_printf(
+		    arena, "%.*s: hosts: %.*s: %.*s", SL_ARG(client_config_source(config)),
+		    SL_ARG(shown(uri)),
+		    SL_ARG(slice_search(reason, SL("://")) < 0 ? reason : SL("bad URI")));
 	PQconninfoFree(options);
 	PQfreemem(problem);
 }
 
-/* check_hosts - true: all of them are URIs, which may bring the name of the database. */
-static bool check_hosts(struct client_config *config, struct arena *arena,
-			const struct module_table *table)
+/* read_hosts - true: all of them are URIs, which may bring the name of the database. */
+static bool read_hosts(struct client_config *config, struct arena *arena,
+		       struct module_table *table, struct slice *why)
 {
+	struct pgsql *pgsql = table->state;
+	struct slice *names;
 	struct server server;
 	bool all = true;
 
+	pgsql->targets = client_config_words(config, "hosts", "localhost", &table->host_count);
+	names = ARENA_ARRAY(arena, table->host_count, struct slice);
+	table->hosts = names;
 	for (size_t i = 0; i < table->host_count; i++) {
-		if (is_uri(table->hosts[i])) {
-			check_uri(config, arena, table->hosts[i]);
+		names[i] = shown(pgsql->targets[i]);
+		if (is_uri(pgsql->targets[i])) {
+			check_uri(config, arena, pgsql->targets[i], why);
 			continue;
 		}
 		all = false;
@@ -98,19 +126,18 @@ static bool pgsql_open(struct client_config *config, struct arena *arena,
 {
 	struct pgsql *pgsql = ARENA_NEW(arena, struct pgsql);
 
-	(void)why;
+	*why = SL_NULL;
 	table->state = pgsql;
 	query_read_sql(&pgsql->query, config, arena, true);
 	query_read_times(config, table);
-	table->hosts = client_config_words(config, "hosts", "localhost", &table->host_count);
 	table->shuffle = true;
 	pgsql->dbname = text_or_null(config, "dbname", "");
 	pgsql->user = text_or_null(config, "user", "");
 	pgsql->password = text_or_null(config, "password", "");
 	pgsql->encoding = text_or_null(config, "encoding", "UTF8");
-	if (!check_hosts(config, arena, table) && pgsql->dbname == NULL)
+	if (!read_hosts(config, arena, table, why) && pgsql->dbname == NULL)
 		client_config_reject(config, "dbname", "the name of a database is needed");
-	if (slice_is_null(client_config_problem(config)))
+	if (slice_is_null(client_config_problem(config)) && slice_is_null(*why))
 		return true;
 	query_close(&pgsql->query);
 	return false;
@@ -151,12 +178,13 @@ static size_t uri_files(struct arena *arena, struct slice uri, const char **file
 
 static const char *const *pgsql_reads(const struct module_table *table, struct arena *arena)
 {
+	const struct pgsql *pgsql = table->state;
 	const char **files = ARENA_ARRAY(arena, table->host_count * 5 + 1, const char *);
 	size_t n = 0;
 
 	for (size_t i = 0; i < table->host_count; i++)
-		if (is_uri(table->hosts[i]))
-			n = uri_files(arena, table->hosts[i], files, n);
+		if (is_uri(pgsql->targets[i]))
+			n = uri_files(arena, pgsql->targets[i], files, n);
 	return files;
 }
 
@@ -179,12 +207,13 @@ static size_t uri_ports(struct arena *arena, struct slice uri, uint16_t *ports, 
 
 static const uint16_t *pgsql_ports(const struct module_table *table, struct arena *arena)
 {
+	const struct pgsql *pgsql = table->state;
 	const size_t each = 8;
 	uint16_t *ports = ARENA_ARRAY(arena, table->host_count * each + 1, uint16_t);
 	size_t n = 0;
 
 	for (size_t i = 0; i < table->host_count; i++) {
-		struct slice host = table->hosts[i];
+		struct slice host = pgsql->targets[i];
 		struct server server;
 
 		if (is_uri(host))
@@ -293,19 +322,23 @@ static bool finish_connect(PGconn *pg, int64_t deadline, bool *late)
 	return PQsetnonblocking(pg, 1) == 0;
 }
 
-/* shown - the host in messages: a URI may hold a password. */
-static struct slice shown(struct slice host)
+/* target_of - what one of table->hosts stands for; two may read the same, but are not the same
+ * text. */
+static struct slice target_of(const struct module_table *table, struct slice host)
 {
-	ssize_t at = slice_rfind(host, '@');
+	const struct pgsql *pgsql = table->state;
+	size_t i = 0;
 
-	return is_uri(host) && at >= 0 ? slice_from(host, (size_t)at + 1) : host;
+	while (i + 1 < table->host_count && table->hosts[i].p != host.p)
+		i++;
+	return pgsql->targets[i];
 }
 
 static enum module_result pgsql_connect(const struct module_table *table, struct slice host,
 					int64_t deadline, struct arena *arena, void **connection,
 					struct slice *why)
 {
-	PGconn *pg = begin(table->state, host, arena);
+	PGconn *pg = begin(table->state, target_of(table, host), arena);
 	struct pgsql_connection *made;
 	const char *encoding;
 	bool late;
@@ -313,8 +346,7 @@ static enum module_result pgsql_connect(const struct module_table *table, struct
 	if (!finish_connect(pg, deadline, &late)) {
 		*why = late ? SL("no answer in time")
 			    : reason_line(arena, pg != NULL ? PQerrorMessage(pg) : "no memory");
-		*why =
-		    arena_printf(arena, "connect to %.*s: %.*s", SL_ARG(shown(host)), SL_ARG(*why));
+		*why = arena_printf(arena, "connect to %.*s: %.*s", SL_ARG(host), SL_ARG(*why));
 		PQfinish(pg);
 		return MODULE_LOST;
 	}
@@ -324,7 +356,7 @@ static enum module_result pgsql_connect(const struct module_table *table, struct
 	encoding = PQparameterStatus(pg, "client_encoding");
 	*made = (struct pgsql_connection){
 	    .pg = pg,
-	    .host = shown(host),
+	    .host = host,
 	    .utf8 = encoding != NULL && strcmp(encoding, "UTF8") == 0,
 	};
 	*connection = made;

@@ -477,6 +477,9 @@ def test_tls(kind, servers, instance, sink, readable):
                    (expected == 250 or re.search(said, mx.log())), 20, f"{expected} with {lines}")
         if expected == 250:
             eventually(lambda: attempt(mx, "none@relay.test") == 550, 20, f"550 with {lines}")
+    assert "geheim" not in mx.log()
+    path.write_text(lines.replace("?sslmode", "?nosuch") + f"\n{server.query}")
+    assert "geheim" not in (said := Ask(mx)(f"{kind}:{path}", "x")[2]) and (kind != "pgsql" or "nosuch" in said), said
 
 
 def test_silence_is_temporary_and_nobody_else_waits(server, instance, sink, readable):
