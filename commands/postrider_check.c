@@ -125,7 +125,7 @@ static void check_usage(struct control *c)
 	usage_restrictions(&usage, &c->problems);
 	postrider_check_values(c->conf->settings->values, c->arena, &c->problems);
 	postrider_check_overrides(c->config_dir, &cf, c->arena, &c->problems);
-	postrider_check_remote(c->conf->settings, c->config_dir, &cf, &c->problems);
+	postrider_check_remote(c->conf->settings, c->config_dir, &c->problems);
 	usage_free(&usage);
 }
 

@@ -8,22 +8,10 @@
 #include <errno.h>
 #include <unistd.h>
 
-struct finding {
-	struct arena *arena;
-	struct slice first; /* absent: there is no such table */
-};
-
 static void note_table(void *arg, struct slice table)
 {
-	struct finding *f = arg;
-
-	if (slice_is_null(f->first))
-		f->first = arena_dup(f->arena, table);
-}
-
-static bool has_service(const struct settings *settings, const struct master_cf *services)
-{
-	return master_cf_find(services, settings->proxymap_service_name, SERVICE_UNIX) != NULL;
+	(void)table;
+	*(bool *)arg = true;
 }
 
 /* ask_proxymap - it opens them all, asks no server, and says what is wrong. */
@@ -45,20 +33,12 @@ static bool ask_proxymap(const struct settings *settings, const char *config_dir
 }
 
 void postrider_check_remote(const struct settings *settings, const char *config_dir,
-			    const struct master_cf *services, struct config_problems *problems)
+			    struct config_problems *problems)
 {
-	struct finding found = {.arena = problems->arena};
+	bool any = false;
 
-	catalog_visit(settings, config_dir, note_table, &found);
-	if (slice_is_null(found.first))
-		return;
-	if (!has_service(settings, services))
-		config_problem_add(
-		    problems, false, services->file, 0, settings->proxymap_service_name,
-		    "no service of this name and type unix: lookups in tables such as %.*s will "
-		    "fail (allowed: %.*s unix - - n - - proxymap)",
-		    SL_ARG(found.first), SL_ARG(settings->proxymap_service_name));
-	if (!ask_proxymap(settings, config_dir, problems->arena))
+	catalog_visit(settings, config_dir, note_table, &any);
+	if (any && !ask_proxymap(settings, config_dir, problems->arena))
 		config_problem_add(problems, false, SL_NULL, 0, SL("daemon_directory"),
 				   "%.*s/proxymap cannot be run: %s",
 				   SL_ARG(settings->daemon_directory), strerror(errno));

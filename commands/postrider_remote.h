@@ -3,13 +3,10 @@
 #ifndef COMMANDS_POSTRIDER_REMOTE_H
 #define COMMANDS_POSTRIDER_REMOTE_H
 
-#include "config/master_cf.h"
+#include "config/settings.h"
 
-/*
- * postrider_check_remote - where the configuration names tables that are not local: is there a service for them (a
- * problem if not), and what is wrong with them? The latter proxymap says itself, on standard error.
- */
+/* postrider_check_remote - what is wrong with them, proxymap says itself, on standard error; that it cannot is a problem. */
 void postrider_check_remote(const struct settings *settings, const char *config_dir,
-			    const struct master_cf *services, struct config_problems *problems);
+			    struct config_problems *problems);
 
 #endif

@@ -86,6 +86,16 @@ static const struct master_service builtin[] = {
 };
 #define BUILTIN_COUNT (sizeof(builtin) / sizeof(builtin[0]))
 
+/* builtin_at - under the name by which others call it. */
+static struct master_service builtin_at(const struct configuration *conf, size_t i)
+{
+	struct master_service s = builtin[i];
+
+	if (slice_eq(s.command, SL("proxymap")))
+		s.name = conf->settings->proxymap_service_name;
+	return s;
+}
+
 /* is_lacking - there is none of that name, and it would have something to do. */
 static bool is_lacking(const struct configuration *conf, const struct master_service *s)
 {
@@ -105,9 +115,12 @@ static void complete(struct configuration *conf, struct config_problems *problem
 		if (!is_disabled(conf->settings, &conf->cf.services[i]) &&
 		    keep(conf, &conf->cf.services[i], problems))
 			all[count++] = conf->cf.services[i];
-	for (size_t i = 0; i < BUILTIN_COUNT; i++)
-		if (is_lacking(conf, &builtin[i]))
-			all[count++] = builtin[i];
+	for (size_t i = 0; i < BUILTIN_COUNT; i++) {
+		struct master_service s = builtin_at(conf, i);
+
+		if (is_lacking(conf, &s))
+			all[count++] = s;
+	}
 	conf->cf.services = all;
 	conf->cf.count = count;
 }
