@@ -41,13 +41,14 @@ static void read_limits(struct memcache_table *t, struct client_config *config)
 		client_config_reject(config, "timeout", "1 or more is allowed");
 }
 
-static bool memcache_open(struct slice name, struct client_config *config,
-			  struct resolving *resolving, struct arena *arena,
-			  struct module_table *table, struct slice *why)
+static bool memcache_open(struct slice name, const struct settings *settings,
+			   struct client_config *config, struct resolving *resolving,
+			   struct arena *arena, struct module_table *table, struct slice *why)
 {
 	struct memcache_table *t = ARENA_NEW(arena, struct memcache_table);
 	struct slice server = client_config_text(config, "memcache", "inet:localhost:11211"), bad;
 
+	(void)settings;
 	(void)name;
 	t->key_format = client_config_text(config, "key_format", "%s");
 	t->backup = client_config_text(config, "backup", NULL);

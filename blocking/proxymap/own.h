@@ -13,9 +13,10 @@
 
 struct own_type {
 	struct table_module module; /* its `open` is not used, but: */
-	/* open - name: behind the colon. config: NULL unless `configured`. */
-	bool (*open)(struct slice name, struct client_config *config, struct resolving *resolving,
-		     struct arena *arena, struct module_table *table, struct slice *why);
+	/* open - name: behind the colon. config: NULL unless `configured`. settings: NULL for their defaults. */
+	bool (*open)(struct slice name, const struct settings *settings, struct client_config *config,
+		     struct resolving *resolving, struct arena *arena, struct module_table *table,
+		     struct slice *why);
 	asker_storing *store; /* NULL: cannot be written to */
 	/* backup - the table that knows what this one has forgotten; absent: none. NULL: never. */
 	struct slice (*backup)(const struct module_table *table);

@@ -161,7 +161,8 @@ static bool open_with(struct serving *s, struct served *t, struct client_config 
 	bool good;
 
 	if (t->own != NULL)
-		good = t->own->open(t->name, config, s->resolving, s->arena, &t->table, why);
+		good = t->own->open(t->name, s->options.settings, config, s->resolving, s->arena,
+				    &t->table, why);
 	else
 		good = t->module->open(config, s->arena, &t->table, why);
 	if (!good && slice_is_null(*why) && config != NULL)

@@ -4,9 +4,11 @@
 #include "base/buffer.h"
 #include "blocking/proxymap/own.h"
 #include "blocking/proxymap/socketmap_text.h"
+#include "config/settings.h"
 
-#define REQUEST_LIMIT ((size_t)1 << 20)
-/* As Postfix. */
+/* As Postfix: where there are no settings, and how long a lookup may take. */
+#define REQUEST_MAX ((size_t)10000)
+#define REPLY_MAX ((size_t)100000)
 #define TIMEOUT (100 * OS_SECOND)
 /* The digits, the colon, the comma around a reply. */
 #define AROUND 16
@@ -14,16 +16,20 @@
 struct socketmap_table {
 	struct peer_table peer;
 	struct slice name;
+	size_t request_max; /* a netstring's content */
+	size_t reply_max;
 };
 
-static bool socketmap_open(struct slice name, struct client_config *config,
-			   struct resolving *resolving, struct arena *arena,
-			   struct module_table *table, struct slice *why)
+static bool socketmap_open(struct slice name, const struct settings *settings,
+			   struct client_config *config, struct resolving *resolving,
+			   struct arena *arena, struct module_table *table, struct slice *why)
 {
 	struct socketmap_table *t = ARENA_NEW(arena, struct socketmap_table);
 	ssize_t colon = slice_rfind(name, ':');
 
 	(void)config;
+	t->request_max = settings ? (size_t)settings->socketmap_max_query_size : REQUEST_MAX;
+	t->reply_max = settings ? (size_t)settings->socketmap_max_reply_size : REPLY_MAX;
 	t->name = arena_dup(arena, slice_from(name, (size_t)(colon + 1)));
 	if (colon < 0 || t->name.n == 0) {
 		*why = SL("need inet:HOST:PORT:NAME or unix:PATH:NAME");
@@ -44,8 +50,8 @@ static enum module_result send_request(const struct module_table *table, struct 
 	enum stream_status status;
 	struct buffer request;
 
-	buffer_init(&request, REQUEST_LIMIT);
-	if (!socketmap_request(t->name, key, &request)) {
+	buffer_init(&request, t->request_max + AROUND);
+	if (t->name.n + 1 + key.n > t->request_max || !socketmap_request(t->name, key, &request)) {
 		buffer_free(&request);
 		return MODULE_MISSING;
 	}
@@ -74,6 +80,7 @@ static enum module_result receive_reply(const struct module_table *table, struct
 					struct buffer *reply, int64_t deadline, struct arena *arena,
 					struct slice *value)
 {
+	const struct socketmap_table *t = table->state;
 	enum netstring state = NETSTRING_MORE;
 	enum module_result result;
 	struct slice payload;
@@ -85,7 +92,7 @@ static enum module_result receive_reply(const struct module_table *table, struct
 		if (status != STREAM_OK)
 			return peer_failed(table, stream, status, "receiving a reply", arena,
 					   value);
-		state = netstring_read(buffer_slice(reply), SOCKETMAP_REPLY_MAX, &payload, &size);
+		state = netstring_read(buffer_slice(reply), t->reply_max, &payload, &size);
 	}
 	if (state == NETSTRING_BAD || size != reply->len || stream_pending_input(stream))
 		return peer_garbage(table, buffer_slice(reply), arena, value);
@@ -100,12 +107,13 @@ static enum module_result socketmap_lookup(const struct module_table *table, voi
 					   struct slice key, int64_t deadline, struct arena *arena,
 					   struct slice *value)
 {
+	const struct socketmap_table *t = table->state;
 	enum module_result result = send_request(table, connection, key, deadline, arena, value);
 	struct buffer reply;
 
 	if (result != MODULE_FOUND)
 		return result;
-	buffer_init(&reply, SOCKETMAP_REPLY_MAX + AROUND);
+	buffer_init(&reply, t->reply_max + AROUND);
 	result = receive_reply(table, connection, &reply, deadline, arena, value);
 	buffer_free(&reply);
 	return result;

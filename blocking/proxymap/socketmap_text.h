@@ -8,9 +8,6 @@
 #include "base/buffer.h"
 #include "blocking/proxymap/module.h"
 
-/* Of a reply, without its netstring around it. */
-#define SOCKETMAP_REPLY_MAX 100000u
-
 enum netstring {
 	NETSTRING_WHOLE, /* *payload; *size bytes in all */
 	NETSTRING_MORE,	 /* so far it may become one */

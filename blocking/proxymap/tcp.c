@@ -9,11 +9,13 @@
 /* As Postfix: sending and receiving. */
 #define TIMEOUT (100 * OS_SECOND)
 
-static bool tcp_open(struct slice name, struct client_config *config, struct resolving *resolving,
-		     struct arena *arena, struct module_table *table, struct slice *why)
+static bool tcp_open(struct slice name, const struct settings *settings,
+			   struct client_config *config, struct resolving *resolving,
+			   struct arena *arena, struct module_table *table, struct slice *why)
 {
 	struct peer_table *peer = ARENA_NEW(arena, struct peer_table);
 
+	(void)settings;
 	(void)config;
 	if (!peer_open(peer, name, true, resolving, arena, table, why))
 		return false;

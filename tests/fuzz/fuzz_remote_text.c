@@ -33,7 +33,7 @@ static void try_socketmap(struct slice text)
 	struct buffer b;
 	size_t n = 0;
 
-	if (netstring_read(text, SOCKETMAP_REPLY_MAX, &payload, &n) == NETSTRING_WHOLE) {
+	if (netstring_read(text, 100000, &payload, &n) == NETSTRING_WHOLE) {
 		CHECK(n <= text.n && payload.n < n);
 		(void)socketmap_reply(payload, &value);
 	}

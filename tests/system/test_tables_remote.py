@@ -652,6 +652,16 @@ def test_a_wrong_configuration_file_names_the_line(instance, sink, tmp_path):
     i.wait_log(r"cache\.cf, line 2: ttl = soon: bad number: 0 or more is allowed")
 
 
+def test_sizes_of_socketmap(instance, sink, server):
+    """A reply that is too long is not believed; a key that is too long is not asked for."""
+    s = server(Socketmap, {"a@example.test": "x" * 500, "b@example.test": "y", "a-long-name@example.test": "z"})
+    i, _ = relay(instance, sink, Socketmap.spec(s.port), socketmap_max_reply_size="400", socketmap_max_query_size="26")
+    assert rcpt(i, "b@example.test")[0] == 250
+    assert rcpt(i, "a@example.test")[0] == 451
+    assert rcpt(i, "a-long-name@example.test")[0] == 550
+    assert "a-long-name@example.test" not in s.asked
+
+
 def test_a_master_cf_that_knows_no_proxymap(instance, sink, server):
     s = server(Tcp, {"known@example.test": "x"})
     i, _ = relay(instance, sink, Tcp.spec(s.port), master_cf="".join(
