@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: ISC
 """works_table - lookup tables: postmap, and patterns of which none matches."""
 import os
+import pathlib
 import subprocess
 import time
 
 from generators import Failed
 from registry import Figure, work
 from suites import Suite
+
+
+SITE = pathlib.Path(__file__).resolve().parents[1] / "tests/system/sites/virtual-mysql"
 
 
 def timed(suite, *arguments, stdin=None, status=0):
@@ -80,3 +84,16 @@ def regexps(bench, kind, n):
                 raise Failed(f"a {table} matched: {output[:200]}")
             figures[table] = seconds * 1e6 / n
         return figures
+
+
+@work("postconf", "postconf -n over a site of virtual domains, one after another", 200,
+      [Figure("each", "time of a command", "ms", target=("most", 20), digits=2)], smoke=3)
+def postconf(bench, kind, n):
+    with Suite(kind) as suite:
+        loop = 'i=0; while [ $i -lt $1 ]; do "$2" -n -c "$3" >/dev/null 2>&1 || exit 1; i=$((i + 1)); done'
+        start = time.monotonic()
+        r = subprocess.run([*suite.instance.inside(), "sh", "-c", loop, "sh", str(n), suite.instance.program("postconf"), SITE],
+                           env=suite.environment(), timeout=600)
+        if r.returncode != 0:
+            raise Failed("postconf -n")
+        return {"each": (time.monotonic() - start) * 1000 / n}
