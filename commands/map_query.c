@@ -157,7 +157,8 @@ static void message_key(void *data, struct slice key)
 {
 	struct message *message = data;
 
-	message->found |= query_and_print(message->query, key);
+	/* a copy, with a NUL behind it: a sanitizer's regexec() knows no REG_STARTEND */
+	message->found |= query_and_print(message->query, arena_dup(message->query->arena, key));
 	arena_reset(message->query->arena);
 }
 
