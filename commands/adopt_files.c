@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "commands/adopt.h"
 #include "os/file.h"
+#include "table/new_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -212,33 +213,41 @@ static bool fill(int from, int to)
 
 	return os_fstat(from, &st) == 0 && copy_bytes(from, to) &&
 	       (os_fchown(to, st.st_uid, st.st_gid) == 0 || errno == EPERM) &&
-	       os_fchmod(to, st.st_mode & 0777) == 0 && os_fsync(to) == 0;
+	       os_fchmod(to, st.st_mode & 0777) == 0;
+}
+
+/* place - what was written takes its place, or is gone. */
+static enum result place(struct new_file *file, bool good, const char *target)
+{
+	const char *what = "write";
+
+	if (good && new_file_place(file, &what)) {
+		new_file_end(file);
+		return RES_OK;
+	}
+	(void)told(what, target);
+	new_file_end(file);
+	return RES_TEMP;
 }
 
 static enum result copy_one(struct adopt *a, const struct adopt_file *f)
 {
 	const char *source = below(a, a->from, f->path), *target = below(a, a->to, f->path);
-	const char *fresh = arena_printf(a->arena, "%s.adopt", target).p;
-	int from, to;
-	bool good;
+	struct new_file file;
+	enum result rc;
+	int from;
 
 	if (make_parents(a, f->path) != RES_OK)
 		return RES_TEMP;
 	from = os_openat(AT_FDCWD, source, O_RDONLY, 0);
 	if (from < 0)
 		return told("read", source);
-	to = os_openat(AT_FDCWD, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
-	good = to >= 0 && fill(from, to);
-	if (to >= 0 && os_close(to) < 0)
-		good = false;
+	if (new_file_create(target, 0600, &file))
+		rc = place(&file, fill(from, file.fd), target);
+	else
+		rc = told("write", target);
 	os_close(from);
-	if (!good || os_renameat(AT_FDCWD, fresh, AT_FDCWD, target) < 0) {
-		enum result rc = told("write", target);
-
-		(void)os_unlinkat(AT_FDCWD, fresh, 0);
-		return rc;
-	}
-	return RES_OK;
+	return rc;
 }
 
 enum result adopt_copy_files(struct adopt *a)
@@ -249,27 +258,12 @@ enum result adopt_copy_files(struct adopt *a)
 	return RES_OK;
 }
 
-static bool write_text(const char *path, struct slice text)
-{
-	int fd = os_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
-	bool good = fd >= 0 && os_write_full(fd, text.p, text.n) == 0 && os_fsync(fd) == 0;
-	int error = errno;
-
-	if (fd >= 0 && os_close(fd) < 0 && good)
-		return false;
-	errno = error;
-	return good;
-}
-
 enum result adopt_write(struct adopt *a, const char *name, struct slice text)
 {
 	const char *target = below(a, a->to, slice_str(name));
-	const char *fresh = arena_printf(a->arena, "%s.adopt", target).p;
-	enum result rc;
+	struct new_file file;
 
-	if (write_text(fresh, text) && os_renameat(AT_FDCWD, fresh, AT_FDCWD, target) == 0)
-		return RES_OK;
-	rc = told("write", target);
-	(void)os_unlinkat(AT_FDCWD, fresh, 0);
-	return rc;
+	if (!new_file_create(target, 0644, &file))
+		return told("write", target);
+	return place(&file, os_write_full(file.fd, text.p, text.n) == 0, target);
 }

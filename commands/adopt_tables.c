@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/check.h"
 #include "commands/adopt.h"
+#include "commands/postrider.h"
 #include "config/values.h"
 #include "os/file.h"
-#include "os/process.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,20 +153,6 @@ void adopt_plan_tables(struct adopt *a, const struct config_values *values, stru
 
 /* ---- building */
 
-static int run(char *const argv[])
-{
-	extern char **environ;
-	pid_t pid = os_fork();
-	int status = 1;
-
-	if (pid == 0) {
-		(void)os_exec(argv[0], argv, environ);
-		fprintf(stderr, "postrider: warning: execute %s: %s\n", argv[0], strerror(errno));
-		os_exit_now(1);
-	}
-	return pid < 0 || os_wait(pid, &status) < 0 ? 1 : status;
-}
-
 void adopt_build_tables(struct adopt *a, const char *command_directory)
 {
 	for (size_t i = 0; i < a->table_count; i++) {
@@ -178,7 +162,7 @@ void adopt_build_tables(struct adopt *a, const char *command_directory)
 		char *argv[] = {(char *)(uintptr_t)program, (char *)"-c", (char *)(uintptr_t)a->to,
 				(char *)(uintptr_t)arena_dup(a->arena, t->spec).p, NULL};
 
-		if (run(argv) == 0)
+		if (postrider_run(NULL, argv) == 0)
 			a->built++;
 		else
 			config_problem_add(&a->attention, false, t->file, t->line, t->parameter,

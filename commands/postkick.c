@@ -6,11 +6,10 @@
  */
 #include "commands/ask_qmgr.h"
 #include "commands/command.h"
+#include "os/address.h"
 #include "os/clock.h"
-#include "os/socket.h"
 
 #include <string.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* qmgr's letters that mean "try what waits again"; the others only ask it to look. */
@@ -90,15 +89,12 @@ static enum result kick_pickup(struct kick *k)
 /* kick_other - a request is short: it goes into the socket's buffer whole, or not at all. */
 static enum result kick_other(const struct kick *k)
 {
-	struct os_addr addr = {.len = sizeof(struct sockaddr_un)};
-	struct sockaddr_un *un = (struct sockaddr_un *)&addr.ss;
 	enum result rc = RES_TEMP;
+	struct os_addr addr;
 	int fd;
 
-	if (k->path.n >= sizeof(un->sun_path))
+	if (!os_addr_unix(k->path, &addr))
 		return RES_PERM;
-	un->sun_family = AF_UNIX;
-	memcpy(un->sun_path, k->path.p, k->path.n);
 	fd = os_socket(AF_UNIX, SOCK_STREAM, 0);
 	if (fd < 0)
 		return RES_TEMP;

@@ -2,13 +2,13 @@
 #include "commands/postqueue.h"
 #include "fiber/fiber.h"
 #include "fiber/stream.h"
+#include "os/address.h"
 #include "os/clock.h"
 #include "os/process.h"
 #include "queue/queue.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/un.h>
 
 #define PATIENCE (3600 * OS_SECOND)
 #define LISTING_LIMIT ((size_t)1 << 30) /* of one message */
@@ -59,19 +59,6 @@ static void read_listing(struct reading *r, struct stream *stream)
 	}
 }
 
-static bool unix_address(struct slice path, struct os_addr *addr)
-{
-	struct sockaddr_un *un = (struct sockaddr_un *)&addr->ss;
-
-	memset(addr, 0, sizeof(*addr));
-	if (path.n >= sizeof(un->sun_path))
-		return false;
-	un->sun_family = AF_UNIX;
-	memcpy(un->sun_path, path.p, path.n);
-	addr->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.n + 1);
-	return true;
-}
-
 static bool take_directly(void *context, const struct queue_entry *found)
 {
 	struct reading *r = context;
@@ -101,7 +88,7 @@ static void list_fiber(void *arg)
 	int fd = -1;
 
 	named.ss.ss_family = AF_UNIX;
-	if (unix_address(path, &addr))
+	if (os_addr_unix(path, &addr))
 		fd = fiber_connect(&addr, &named, os_deadline(PATIENCE), "showq");
 	if (fd >= 0) {
 		stream_init(&stream, fd);

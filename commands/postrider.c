@@ -27,21 +27,6 @@ static int not_running(void)
 	return 1;
 }
 
-static int run(char *const argv[])
-{
-	pid_t pid = os_fork();
-	int status = 1;
-
-	if (pid == 0) {
-		os_exec(argv[0], argv, environ);
-		fprintf(stderr, "postrider: fatal: %s: %s\n", argv[0], strerror(errno));
-		os_exit_now(1);
-	}
-	if (pid < 0 || os_wait(pid, &status) < 0)
-		return 1;
-	return status == 0 ? 0 : 1;
-}
-
 /* ---- check */
 
 static int verb_check(struct control *c)
@@ -75,7 +60,7 @@ static int verb_start(struct control *c)
 
 	if (!may_start(c))
 		return 1;
-	if (run(argv) == 0)
+	if (postrider_run(NULL, argv) == 0)
 		return 0;
 	log_fatal_text("mail system startup failed");
 	return 1;

@@ -29,6 +29,12 @@ pid_t postrider_master(const struct control *c);
 /* postrider_path - of one of the suite's programs. In the arena. */
 char *postrider_path(const struct control *c, const char *folder, const char *name);
 
+/*
+ * postrider_run - a program, found by PATH when its name has no slash, until it has ended: 0, or 1 when it failed, or
+ * could not be executed, which standard error is told; `parameter` names it there, NULL: none does.
+ */
+int postrider_run(const char *parameter, char *const argv[]);
+
 /* postrider_check - everything that can be known before a start; false when it cannot succeed. */
 bool postrider_check(struct control *c, bool all);
 /* postrider_set_permissions - mend what postrider_check finds of the queue and the set-gid commands. */

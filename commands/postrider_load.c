@@ -4,9 +4,12 @@
 #include "config/main_cf.h"
 #include "log/events.h"
 #include "os/file.h"
+#include "os/process.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAIN_CF_LIMIT ((size_t)1 << 20)
 
@@ -122,4 +125,18 @@ pid_t postrider_master(const struct control *c)
 char *postrider_path(const struct control *c, const char *folder, const char *name)
 {
 	return (char *)arena_printf(c->arena, "%s/%s", folder, name).p;
+}
+
+int postrider_run(const char *parameter, char *const argv[])
+{
+	pid_t pid = os_fork();
+	int status = 1;
+
+	if (pid == 0) {
+		(void)os_exec_search(argv);
+		fprintf(stderr, "postrider: fatal: %s%sexecute %s: %s\n", parameter ? parameter : "",
+			parameter ? ": " : "", argv[0], strerror(errno));
+		os_exit_now(1);
+	}
+	return pid > 0 && os_wait(pid, &status) == 0 && status == 0 ? 0 : 1;
 }

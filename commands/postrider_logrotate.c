@@ -25,22 +25,13 @@ static int compress(const struct control *c, const char *log, const char *rotate
 	char *const argv[] = {(char *)c->conf->settings->maillog_file_compressor.p,
 			      (char *)(uintptr_t)rotated, NULL};
 	int64_t deadline = os_deadline(ROTATE_PATIENCE);
-	pid_t pid;
-	int status = 1;
 
 	if (argv[0][0] == '\0')
 		return 0;
 	while (!exists(log) && os_now() < deadline)
 		os_sleep(POSTRIDER_POLL_PAUSE);
 	os_sleep(OS_SECOND); /* what its predecessor had still to write */
-	pid = os_fork();
-	if (pid == 0) {
-		(void)os_exec_search(argv);
-		fprintf(stderr, "postrider: fatal: maillog_file_compressor: execute %s: %s\n", argv[0],
-			strerror(errno));
-		os_exit_now(1);
-	}
-	return pid > 0 && os_wait(pid, &status) == 0 && status == 0 ? 0 : 1;
+	return postrider_run("maillog_file_compressor", argv);
 }
 
 /* time_suffix - false: the format gives nothing, or more than fits. */

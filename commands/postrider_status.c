@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/buffer.h"
 #include "commands/postrider_status.h"
+#include "os/address.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/process.h"
-#include "os/socket.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/un.h>
 
 #define PATIENCE (2 * OS_SECOND)
 #define LISTING_LIMIT ((size_t)64 << 20)
@@ -20,18 +19,11 @@
 /* connect_to - by its bare name: a path below the queue directory may be longer than an address holds. */
 static int connect_to(const char *name)
 {
-	struct os_addr addr = {0};
-	struct sockaddr_un *un = (struct sockaddr_un *)&addr.ss;
-	size_t n = strlen(name);
+	struct os_addr addr;
 	int fd;
 
-	if (n >= sizeof(un->sun_path)) {
-		errno = ENAMETOOLONG;
+	if (!os_addr_unix(slice_str(name), &addr))
 		return -1;
-	}
-	un->sun_family = AF_UNIX;
-	memcpy(un->sun_path, name, n + 1);
-	addr.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
 	fd = os_socket(AF_UNIX, SOCK_STREAM, 0);
 	if (fd >= 0 && os_connect(fd, &addr) < 0) {
 		os_close(fd);

@@ -2,45 +2,13 @@
 /* connect - a connection to one address. */
 #include "base/ip.h"
 #include "log/events.h"
+#include "os/address.h"
 #include "smtp/session.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <sys/un.h>
-
-static bool unix_address(struct slice path, struct os_addr *out)
-{
-	struct sockaddr_un *sun = (struct sockaddr_un *)&out->ss;
-
-	if (path.n >= sizeof(sun->sun_path))
-		return false;
-	memset(out, 0, sizeof(*out));
-	sun->sun_family = AF_UNIX;
-	memcpy(sun->sun_path, path.p, path.n);
-	out->len = sizeof(*sun);
-	return true;
-}
-
-static void inet_address(const struct ip_addr *ip, uint16_t port, struct os_addr *out)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)&out->ss;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out->ss;
-
-	memset(out, 0, sizeof(*out));
-	if (ip->bits == 128) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(port);
-		memcpy(&in6->sin6_addr, ip->bytes, 16);
-		out->len = sizeof(*in6);
-	} else {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(port);
-		memcpy(&in->sin_addr, ip->bytes, 4);
-		out->len = sizeof(*in);
-	}
-}
 
 /* source_address - smtp_bind_address, smtp_bind_address6; false: none is set for this family. */
 static bool source_address(const struct client_conf *conf, const struct ip_addr *to,
@@ -55,7 +23,7 @@ static bool source_address(const struct client_conf *conf, const struct ip_addr 
 		log_warning_text("bad bind address: %.*s", SL_ARG(*text));
 		return false;
 	}
-	inet_address(&ip, 0, out);
+	os_addr_inet(&ip, 0, out);
 	return true;
 }
 
@@ -120,9 +88,9 @@ int target_connect(const struct client_conf *conf, const struct target *target, 
 	int fd;
 
 	if (target->addr.bits != 0) {
-		inet_address(&target->addr, target->port, &to);
+		os_addr_inet(&target->addr, target->port, &to);
 		fd = connect_inet(conf, target, &to);
-	} else if (unix_address(target->host, &to)) {
+	} else if (os_addr_unix(target->host, &to)) {
 		fd = fiber_connect(&to, NULL, connect_deadline(conf), "connection");
 	} else {
 		fd = -1;

@@ -5,6 +5,7 @@
 #include "config/settings.h"
 #include "dns/dns.h"
 #include "fiber/fiber.h"
+#include "os/address.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -155,34 +156,13 @@ static size_t addresses_of(struct resolving *r, struct slice host, int64_t deadl
 
 /* ---- connections */
 
-static void inet_address(const struct ip_addr *ip, uint16_t port, struct os_addr *out)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)&out->ss;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out->ss;
-
-	memset(out, 0, sizeof(*out));
-	if (ip->bits == 128) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(port);
-		memcpy(&in6->sin6_addr, ip->bytes, 16);
-		out->len = sizeof(*in6);
-	} else {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(port);
-		memcpy(&in->sin_addr, ip->bytes, 4);
-		out->len = sizeof(*in);
-	}
-}
-
 static int connect_unix(const char *path, int64_t deadline, struct arena *arena, struct slice *why)
 {
-	struct os_addr addr = {.len = sizeof(struct sockaddr_un)};
-	struct sockaddr_un *un = (struct sockaddr_un *)&addr.ss;
-	int fd;
+	struct os_addr addr;
+	int fd = -1;
 
-	un->sun_family = AF_UNIX;
-	memcpy(un->sun_path, path, strlen(path));
-	fd = fiber_connect(&addr, NULL, deadline, "connect");
+	if (os_addr_unix(slice_str(path), &addr))
+		fd = fiber_connect(&addr, NULL, deadline, "connect");
 	if (fd < 0)
 		*why = arena_printf(arena, "connect to unix:%s: %s", path, strerror(errno));
 	return fd;
@@ -205,7 +185,7 @@ int endpoint_connect(const struct endpoint *endpoint, struct resolving *resolvin
 		int64_t share = now + (deadline - now) / (int64_t)(count - i);
 		struct os_addr addr;
 
-		inet_address(&found[i], endpoint->port, &addr);
+		os_addr_inet(&found[i], endpoint->port, &addr);
 		fd = fiber_connect(&addr, NULL, share, "connect");
 		if (fd < 0)
 			*why = arena_printf(

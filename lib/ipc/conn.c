@@ -2,11 +2,11 @@
 /* conn - one connection: frames out, frames in, descriptors beside them. */
 #include "base/check.h"
 #include "ipc/ipc.h"
+#include "os/address.h"
 #include "os/file.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/un.h>
 
 /* Descriptors that came ahead of the frame they belong to: a read ends at each, so few suffice. */
 #define FDS_MAX 4
@@ -386,29 +386,13 @@ enum ipc_status ipc_call(struct ipc_conn *conn, const struct ipc_message *reques
 
 /* ---- making connections */
 
-static bool unix_address(const char *path, struct os_addr *addr)
-{
-	struct sockaddr_un *un = (struct sockaddr_un *)&addr->ss;
-	size_t n = strlen(path);
-
-	memset(addr, 0, sizeof(*addr));
-	if (n >= sizeof(un->sun_path)) {
-		errno = ENAMETOOLONG;
-		return false;
-	}
-	un->sun_family = AF_UNIX;
-	memcpy(un->sun_path, path, n + 1);
-	addr->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
-	return true;
-}
-
 enum ipc_status ipc_connect(const char *path, int64_t deadline, struct ipc_conn **conn)
 {
 	struct os_addr addr;
 	int fd;
 
 	*conn = NULL;
-	if (!unix_address(path, &addr))
+	if (!os_addr_unix(slice_str(path), &addr))
 		return IPC_LOST;
 	fd = fiber_connect(&addr, NULL, deadline, path);
 	if (fd < 0)
@@ -481,7 +465,7 @@ enum ipc_status ipc_connect_blocking(const char *path, int64_t deadline, struct 
 	int fd;
 
 	*conn = NULL;
-	if (!unix_address(path, &addr))
+	if (!os_addr_unix(slice_str(path), &addr))
 		return IPC_LOST;
 	fd = connect_unix(&addr, deadline);
 	if (fd >= 0)

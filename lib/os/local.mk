@@ -2,6 +2,7 @@
 # a test names them in its LDADD before libos.a.
 noinst_LIBRARIES += lib/libos.a
 lib_libos_a_SOURCES = \
+	lib/os/address.c lib/os/address.h \
 	lib/os/clock.c lib/os/clock.h \
 	lib/os/close.c \
 	lib/os/file.c lib/os/file.h \
